@@ -1,0 +1,131 @@
+"""Pictures of a search and of architectures."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import figure, ticker
+
+from tf_autoformer.evolution import algorithm
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import model as model_lib
+
+_SIZE = (7.0, 4.5)  # inches
+
+
+def png(drawing: figure.Figure) -> bytes:
+    """The drawing as a PNG file."""
+    file = io.BytesIO()
+    drawing.savefig(file, format="png", dpi=120)
+    return file.getvalue()
+
+
+def candidates(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
+    """Accuracy against parameters of all candidates, by generation."""
+    drawing = figure.Figure(_SIZE, layout="constrained")
+    axes = drawing.add_subplot()
+    points = axes.scatter(
+        [c.costs["params"] for c in ranking],
+        [c.accuracy for c in ranking],
+        c=[c.generation for c in ranking],
+        cmap="viridis",
+        s=18,
+    )
+    best = ranking[0]
+    axes.scatter(
+        best.costs["params"],
+        best.accuracy,
+        s=140,
+        facecolors="none",
+        edgecolors="crimson",
+        linewidths=1.8,
+        label="best",
+    )
+    axes.set(
+        xlabel="parameters",
+        ylabel="validation accuracy, inherited weights",
+        title="Candidates of the search",
+    )
+    axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
+    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)
+    bar = drawing.colorbar(points, label="generation")
+    bar.locator = ticker.MaxNLocator(integer=True)
+    bar.update_ticks()
+    return drawing
+
+
+def progress(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
+    """Best accuracy so far and each generation's mean accuracy."""
+    numbers = sorted({c.generation for c in ranking})
+    means = [
+        np.mean([c.accuracy for c in ranking if c.generation == g])
+        for g in numbers
+    ]
+    bests = [
+        max(c.accuracy for c in ranking if c.generation <= g) for g in numbers
+    ]
+    drawing = figure.Figure(_SIZE, layout="constrained")
+    axes = drawing.add_subplot()
+    axes.plot(numbers, bests, "o-", color="crimson", label="best so far")
+    axes.plot(numbers, means, "o-", color="steelblue", label="mean")
+    axes.set(
+        xlabel="generation",
+        ylabel="validation accuracy, inherited weights",
+        title="Progress of the search",
+    )
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=1))
+    axes.legend()
+    axes.grid(alpha=0.3)
+    return drawing
+
+
+def architecture(
+    found: architecture_lib.Architecture, model: model_lib.ModelConfig
+) -> figure.Figure:
+    """QKV dimension and MLP ratio over depth (supplementary material)."""
+    blocks = np.arange(1, found.depth + 1)
+    drawing = figure.Figure(_SIZE, layout="constrained")
+    rows = (
+        ("QKV dim", [model.head_dim * h for h in found.num_heads], "steelblue"),
+        ("MLP ratio", found.mlp_ratio, "darkorange"),
+    )
+    for axes, (label, values, color) in zip(
+        drawing.subplots(2, 1, sharex=True), rows, strict=True
+    ):
+        bars = axes.bar(blocks, values, color=color, width=0.7)
+        axes.bar_label(bars, fmt="%g", padding=2)
+        axes.margins(y=0.2)
+        axes.set_ylabel(label)
+    axes.set_xlabel("block")
+    axes.set_xticks(blocks)
+    drawing.suptitle(
+        f"Architecture found: embed dim {found.embed_dim}, depth {found.depth}"
+    )
+    return drawing
+
+
+def predictions(
+    images: np.ndarray, truths: Sequence[str], predicted: Sequence[str]
+) -> figure.Figure:
+    """A row of images with their predicted labels, mistakes in red.
+
+    Args:
+      images: float [number, height, width, 3] in [0, 1].
+      truths: the labels.
+      predicted: the predicted labels.
+    """
+    drawing = figure.Figure((1.1 * len(images), 1.6), layout="constrained")
+    for axes, image, truth, label in zip(
+        drawing.subplots(1, len(images)),
+        images,
+        truths,
+        predicted,
+        strict=True,
+    ):
+        axes.imshow(image, interpolation="nearest")
+        axes.set_title(label, color="black" if label == truth else "crimson")
+        axes.axis("off")
+    return drawing

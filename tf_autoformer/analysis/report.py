@@ -1,0 +1,157 @@
+"""The final report on a search: the one place that looks at the test split."""
+
+import os
+import pathlib
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from tf_autoformer import errors, files
+from tf_autoformer.analysis import pictures
+from tf_autoformer.data import datasets, preprocessing
+from tf_autoformer.evolution import candidates, session
+from tf_autoformer.serving import savedmodel
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import cost
+from tf_autoformer.training import checkpoint, evaluation
+from tf_autoformer.training import experiment as experiment_lib
+
+Architecture = architecture_lib.Architecture
+
+_BATCH_SIZE = 256
+_SHOWN = 8
+
+
+class Report:
+    """Compares the subnet found with others, on validation and test split.
+
+    Args:
+      workdir: of supernet and search.
+      name: of the search.
+      export: folder of the exported subnet.
+      data_dir: where prepared data sets are kept; TFDS's default if None.
+
+    Raises:
+      InputError: the supernet, the search or the export is missing.
+    """
+
+    def __init__(
+        self,
+        workdir: str | os.PathLike[str],
+        name: str,
+        export: str | os.PathLike[str],
+        data_dir: str | None,
+    ):
+        self._workdir = pathlib.Path(workdir)
+        self._search = self._workdir / "search" / name
+        self._export = pathlib.Path(export)
+        self._experiment = experiment_lib.load(workdir)
+        self._constraint = session.load_constraint(
+            self._search, self._experiment
+        )
+        found = savedmodel.exported_architecture(export)
+        if found is None:
+            raise errors.InputError(
+                f"{export} holds no exported subnet; run the search first"
+            )
+        self._found = found
+        self._signatures = tf.saved_model.load(str(export)).signatures
+        self._dataset = datasets.load(self._experiment.dataset, data_dir)
+        strategy = tf.distribute.get_strategy()
+        supernet, _ = checkpoint.load_supernet(workdir, strategy)
+        source = self._dataset.source
+        self._validation, self._test = (
+            evaluation.Evaluator(strategy, supernet, self._dataset, split)
+            for split in (source.validation, source.test)
+        )
+
+    def lines(self) -> Iterator[str]:
+        """The report, line by line."""
+        yield from self._table()
+        yield from self._predictions()
+        yield from self._paths()
+
+    def _table(self) -> Iterator[str]:
+        """The subnet found against the extremes and a random search."""
+        model, space = self._experiment.model, self._experiment.space
+        random_best, tries = self._best_random()
+        rows = {
+            "found by the search": self._found,
+            "smallest": space.smallest,
+            "largest": space.largest,
+            f"best of {tries} random ones": random_best,
+        }
+        yield "accuracy with inherited weights, no retraining:"
+        yield (
+            f"{'subnet':26}{'params':>10}{'MACs':>12}"
+            f"{'validation':>12}{'test':>8}"
+        )
+        for name, architecture in rows.items():
+            costs = cost.costs(model, architecture)
+            yield (
+                f"{name:26}{costs['params']:>10,}{costs['macs']:>12,}"
+                f"{self._validation.accuracy(architecture):>12.1%}"
+                f"{self._test.accuracy(architecture):>8.1%}"
+            )
+        yield (
+            f"the random ones satisfy the same constraint "
+            f"({self._constraint}) and are as many as the search evaluated"
+        )
+
+    def _best_random(self) -> tuple[Architecture, int]:
+        """Random search with as many evaluations as the evolution's."""
+        path = self._search / "candidates.jsonl"
+        tries = len(candidates.CandidateFile(path).known)
+        rng = random.Random(1)
+        drawn = {self._constraint.sample(rng): None for _ in range(tries)}
+        best = max(drawn, key=self._validation.accuracy)
+        return best, tries
+
+    def _predictions(self) -> Iterator[str]:
+        """What a client of the export gets."""
+        source = self._dataset.source
+        pixels, labels = [], []
+        for image, label in self._dataset.read(source.test):
+            pixels.append(image)
+            labels.append(int(label))
+        names = datasets.labels(self._experiment.dataset)
+        truths = [names[label] for label in labels]
+        size = self._experiment.model.image_size
+        images = np.stack([preprocessing.to_rgb(i, size) for i in pixels])
+
+        classify = self._signatures["serving_default"]
+        predicted = []
+        for start in range(0, len(images), _BATCH_SIZE):
+            batch = tf.constant(images[start : start + _BATCH_SIZE])
+            predicted.extend(classify(images=batch)["classes"].numpy())
+        accuracy = np.mean(np.array(truths).astype(bytes) == predicted)
+        yield ""
+        yield f"{self._export} on the test split: {accuracy:.1%}"
+
+        encoded = [tf.io.encode_png(image) for image in pixels[:_SHOWN]]
+        answer = self._signatures["serving_bytes"](
+            image_bytes=tf.stack(encoded)
+        )
+        shown = [label.decode() for label in answer["classes"].numpy()]
+        probabilities = answer["probabilities"].numpy().max(axis=1)
+        yield f"its answers to the first {_SHOWN} test images as PNG files:"
+        for truth, label, probability in zip(
+            truths, shown, probabilities, strict=False
+        ):
+            yield f"  {truth} -> {label} ({probability:.0%})"
+        drawing = pictures.predictions(images[:_SHOWN], truths[:_SHOWN], shown)
+        files.write_bytes(
+            self._search / "predictions.png", pictures.png(drawing)
+        )
+
+    def _paths(self) -> Iterator[str]:
+        """Where everything is."""
+        yield ""
+        yield "pictures:"
+        for path in sorted(self._search.glob("*.png")):
+            yield f"  {path}"
+        yield f"architecture: {self._search / 'best.json'}"
+        yield f"SavedModel:   {self._export}"
+        yield f"TensorBoard:  tensorboard --logdir {self._workdir}/tensorboard"

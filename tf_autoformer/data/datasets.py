@@ -1,0 +1,110 @@
+"""The data sets that can be named, and how they are loaded."""
+
+import dataclasses
+import os
+from collections.abc import Callable
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tf_autoformer import errors, files
+from tf_autoformer.data import augmentation, digits
+
+Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A data set of images with labels.
+
+    Attributes:
+      builder: makes its TFDS builder from `data_dir`.
+      num_classes: of its labels.
+      mean: of its training images' pixels in [0, 1], for each channel.
+      std: likewise.
+      augment: changes a batch of training images; see `data.augmentation`.
+      train: split to train the supernet on.
+      validation: split to search on; shares no image with the others.
+      test: split for the final report alone.
+    """
+
+    builder: Callable[..., tfds.core.DatasetBuilder]
+    num_classes: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    augment: Augmentation
+    train: str = "train"
+    validation: str = "validation"
+    test: str = "test"
+
+
+SOURCES = {
+    "digits": Source(
+        builder=digits.Digits,
+        num_classes=10,
+        mean=(0.305,) * 3,
+        std=(0.376,) * 3,
+        augment=augmentation.jitter_geometry,
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A data set on disk, ready to be read.
+
+    Attributes:
+      source: its entry in `SOURCES`.
+      builder: its prepared TFDS builder.
+    """
+
+    source: Source
+    builder: tfds.core.DatasetBuilder
+
+    def num_examples(self, split: str) -> int:
+        """Images of a split."""
+        return self.builder.info.splits[split].num_examples
+
+    def read(self, split: str) -> tf.data.Dataset:
+        """(image uint8 [height, width, channels], label int64), in order."""
+        return self.builder.as_dataset(split=split, as_supervised=True)
+
+
+def source(name: str) -> Source:
+    """The entry of `SOURCES`.
+
+    Raises:
+      InputError: there is none of this name.
+    """
+    if name not in SOURCES:
+        raise errors.InputError(
+            f"dataset is {name!r}; it must be one of {', '.join(SOURCES)}"
+        )
+    return SOURCES[name]
+
+
+def labels(name: str) -> tuple[str, ...]:
+    """The names of a data set's classes, in order; reads no data.
+
+    Raises:
+      InputError: there is no data set of this name.
+    """
+    return tuple(source(name).builder().info.features["label"].names)
+
+
+def load(name: str, data_dir: str | None = None) -> Dataset:
+    """Loads a data set, preparing it on first use.
+
+    Args:
+      name: a key of `SOURCES`.
+      data_dir: where prepared data sets are kept; TFDS's default if None.
+
+    Raises:
+      InputError: the name is unknown or `data_dir` cannot be written.
+    """
+    entry = source(name)
+    folder = os.path.expanduser(data_dir or "~/tensorflow_datasets")
+    with files.make_writable(folder):
+        builder = entry.builder(data_dir=folder)
+        builder.download_and_prepare()
+    return Dataset(entry, builder)

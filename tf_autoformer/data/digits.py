@@ -1,0 +1,72 @@
+"""scikit-learn's bundled digits as a TensorFlow data set."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from sklearn import datasets as sklearn_datasets
+from sklearn import model_selection
+
+_TEST_SHARE = 0.2
+_VALIDATION_SHARE = 0.2
+
+
+class Digits(tfds.core.GeneratorBasedBuilder):
+    """1,797 real handwritten digits of 8×8 pixels, ten classes.
+
+    The splits are stratified and fixed: a fifth is the test split; a fifth of
+    the rest is the validation split, held out for the search.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            description="Handwritten digits of 43 people, from the UCI "
+            "repository's test set, as bundled with scikit-learn.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(8, 8, 1)),
+                    "label": tfds.features.ClassLabel(
+                        names=[str(digit) for digit in range(10)]
+                    ),
+                }
+            ),
+            supervised_keys=("image", "label"),
+        )
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+        del dl_manager  # The data come with scikit-learn.
+        digits = sklearn_datasets.load_digits()
+        # Intensities are whole numbers from 0 to 16.
+        images = np.uint8(np.round(digits.images[..., None] * (255 / 16)))
+        labels = digits.target
+
+        def split(indices: np.ndarray, share: float) -> list[np.ndarray]:
+            return model_selection.train_test_split(
+                indices,
+                test_size=share,
+                random_state=0,
+                stratify=labels[indices],
+            )
+
+        rest, test = split(np.arange(len(labels)), _TEST_SHARE)
+        train, validation = split(rest, _VALIDATION_SHARE)
+        return {
+            name: self._generate_examples(images, labels, indices)
+            for name, indices in (
+                ("train", train),
+                ("validation", validation),
+                ("test", test),
+            )
+        }
+
+    def _generate_examples(
+        self, images: np.ndarray, labels: np.ndarray, indices: np.ndarray
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        for index in indices:
+            yield (
+                int(index),
+                {"image": images[index], "label": int(labels[index])},
+            )

@@ -1,0 +1,1 @@
+"""Algorithm 2: evolution search over the trained supernet."""

@@ -1,0 +1,28 @@
+"""Exports any architecture of a trained supernet as a SavedModel.
+
+python -m tf_autoformer.export --workdir=DIR --architecture=FILE.json \
+      --export_dir=OUT
+"""
+
+import tensorflow as tf
+
+from tf_autoformer import config
+from tf_autoformer.serving import savedmodel
+from tf_autoformer.training import checkpoint
+from tf_autoformer.training import experiment as experiment_lib
+
+
+def main() -> None:
+    """Exports the subnet with inherited weights."""
+    workdir, folder = config.workdir(), config.export_dir()
+    architecture = config.architecture()
+    savedmodel.require_free(folder)
+    supernet, _ = checkpoint.load_supernet(
+        workdir, tf.distribute.get_strategy()
+    )
+    experiment = experiment_lib.load(workdir)
+    savedmodel.export(supernet, architecture, experiment.dataset, folder)
+
+
+if __name__ == "__main__":
+    config.run(main, config.define_export)

@@ -1,0 +1,110 @@
+"""Files and folders that are either whole or absent.
+
+Everything is written beside its destination and then renamed, so that a crash
+or a full disk never leaves half a result behind.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from tf_autoformer import errors
+
+
+def _beside(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Replaces the file `path` by `content`, atomically.
+
+    Raises:
+      InputError: its folder cannot be written, or the disk is full.
+    """
+    path = pathlib.Path(path)
+    with make_writable(path.parent):
+        partial = _beside(path)
+        try:
+            partial.write_bytes(content)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Like `write_bytes`, encoded as UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Replaces the file `path` by `value` as indented JSON, atomically."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Parses a JSON file.
+
+    Raises:
+      InputError: the file is missing, unreadable or not JSON.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_text())
+    except OSError as error:
+        raise errors.InputError(
+            f"cannot read {path}: {error.strerror}"
+        ) from error
+    except ValueError as error:
+        raise errors.InputError(f"{path} is not JSON: {error}") from error
+
+
+@contextlib.contextmanager
+def make_writable(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Makes `folder`, and words its failures and those of the body.
+
+    Raises:
+      InputError: the folder cannot be made or written, or the disk is full.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        yield
+    except OSError as error:
+        raise errors.InputError(
+            f"cannot write to {folder}: {error.strerror or error}"
+        ) from error
+
+
+def require_writable(folder: str | os.PathLike[str]) -> None:
+    """Fails now rather than after an hour of work.
+
+    Raises:
+      InputError: a file cannot be made in `folder`.
+    """
+    with make_writable(folder):
+        probe = _beside(pathlib.Path(folder) / "probe")
+        probe.touch()
+        probe.unlink()
+
+
+@contextlib.contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Yields a folder to fill that becomes `path` when the body succeeds.
+
+    Raises:
+      InputError: `path` exists already or cannot be written.
+    """
+    path = pathlib.Path(path)
+    if path.exists():
+        raise errors.InputError(f"{path} exists already; it is not replaced")
+    with make_writable(path.parent):
+        partial = _beside(path)
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            partial.mkdir()
+            yield partial
+            os.rename(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,23 @@
+"""Reports on a search: its subnet against others, on the test split.
+
+python -m tf_autoformer.report --workdir=DIR
+"""
+
+from tf_autoformer import config
+from tf_autoformer.analysis import report
+
+
+def main() -> None:
+    """Prints the report."""
+    result = report.Report(
+        config.workdir(),
+        config.name(),
+        config.export_folder(),
+        config.data_dir(),
+    )
+    for line in result.lines():
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    config.run(main, config.define_report)

@@ -1,0 +1,45 @@
+"""Searches a trained supernet by evolution and exports the subnet found.
+
+  python -m tf_autoformer.search --flagfile=flags/digits/search.flags \
+      --workdir=DIR --max_params=100e3
+
+The same command run again continues where it stopped.
+"""
+
+import tensorflow as tf
+
+from tf_autoformer import config
+from tf_autoformer.analysis import search_board
+from tf_autoformer.evolution import session
+from tf_autoformer.serving import savedmodel
+
+
+def main() -> None:
+    """Searches, draws and exports."""
+    workdir, name, folder = (
+        config.workdir(),
+        config.name(),
+        config.export_folder(),
+    )
+    search = session.Search(
+        workdir,
+        name,
+        config.evolution(),
+        config.ranges(),
+        config.data_dir(),
+        tf.distribute.MirroredStrategy(),
+    )
+    savedmodel.require_free(folder, search.best)
+    board = search_board.SearchBoard(
+        workdir, search.folder, search.experiment.model
+    )
+    for ranking in search.run():
+        board.show(ranking)
+    if not folder.exists():
+        savedmodel.export(
+            search.supernet, search.best, search.experiment.dataset, folder
+        )
+
+
+if __name__ == "__main__":
+    config.run(main, config.define_search)

@@ -1,0 +1,168 @@
+"""A subnet as a SavedModel that takes pixels and gives labels."""
+
+import logging
+import os
+import pathlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tf_autoformer import errors, files
+from tf_autoformer.data import datasets, preprocessing
+from tf_autoformer.serving import warmup
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.supernet import subnet as subnet_lib
+from tf_autoformer.supernet import supernet as supernet_lib
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class ServedSubnet(tf.Module):
+    """The two signatures around a subnet.
+
+    `serving_default` takes `images`, float32 [batch, height, width, 3], RGB
+    in [0, 1]; `serving_bytes` takes `image_bytes`, string [batch], JPEG, PNG,
+    BMP or GIF of any size. Both return `logits` and `probabilities`, float32
+    [batch, num_classes], and `classes`, string [batch], the likeliest labels.
+
+    Args:
+      subnet: normalized images -> logits.
+      labels: the names of the classes, in order.
+      mean: of the normalization, for each channel.
+      std: likewise.
+    """
+
+    def __init__(
+        self,
+        subnet: tf.keras.Model,
+        labels: Sequence[str],
+        mean: Sequence[float],
+        std: Sequence[float],
+    ):
+        super().__init__()
+        # The weights, and not the Keras model: else every layer would be
+        # traced once more and saved as an object of its own.
+        self._weights = subnet.variables
+        self._logits = subnet.call
+        self._labels = list(labels)
+        self._mean = mean
+        self._std = std
+        self.image_shape = list(subnet.input_shape[1:])
+
+    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """Name -> function, for `tf.saved_model.save`."""
+        images = tf.TensorSpec([None, *self.image_shape], tf.float32, "images")
+        image_bytes = tf.TensorSpec([None], tf.string, "image_bytes")
+        return {
+            "serving_default": tf.function(
+                self._classify, autograph=False
+            ).get_concrete_function(images),
+            "serving_bytes": tf.function(
+                self._classify_bytes, autograph=False
+            ).get_concrete_function(image_bytes),
+        }
+
+    def _classify(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        normalized = preprocessing.normalize(images, self._mean, self._std)
+        logits = self._logits(normalized)
+        labels = tf.constant(self._labels)
+        return {
+            "logits": logits,
+            "probabilities": tf.nn.softmax(logits),
+            "classes": tf.gather(labels, tf.argmax(logits, axis=-1)),
+        }
+
+    def _classify_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        size = self.image_shape[0]
+
+        def decode(encoded: tf.Tensor) -> tf.Tensor:
+            image = tf.io.decode_image(
+                encoded, channels=3, expand_animations=False
+            )
+            return preprocessing.to_rgb(image, size)
+
+        images = tf.map_fn(
+            decode,
+            image_bytes,
+            fn_output_signature=tf.TensorSpec(self.image_shape, tf.float32),
+        )
+        return self._classify(images)
+
+
+def export(
+    supernet: supernet_lib.Supernet,
+    architecture: architecture_lib.Architecture,
+    dataset: str,
+    folder: str | os.PathLike[str],
+) -> None:
+    """Writes a subnet with inherited weights, as a whole folder or not at all.
+
+    Under `assets.extra/` the folder also holds the architecture as JSON and
+    the warm-up requests of TF Serving.
+
+    Args:
+      supernet: the weights.
+      architecture: one of its space.
+      dataset: name of the one that it was trained on, for the normalization
+        and the labels.
+      folder: to make; for TF Serving its name is the version number.
+
+    Raises:
+      InputError: the architecture is outside the space, or the folder exists
+        or cannot be written.
+    """
+    source = datasets.source(dataset)
+    served = ServedSubnet(
+        subnet_lib.inherit(supernet, architecture),
+        datasets.labels(dataset),
+        source.mean,
+        source.std,
+    )
+    with files.new_folder(folder) as partial:
+        try:
+            tf.saved_model.save(
+                served, str(partial), signatures=served.signatures()
+            )
+        except tf.errors.OpError as error:
+            raise errors.InputError(
+                f"cannot write to {folder}: {error.message.splitlines()[0]}"
+            ) from error
+        extra = partial / "assets.extra"
+        extra.mkdir()
+        files.write_json(extra / "architecture.json", architecture.to_dict())
+        warmup.write(extra, served.image_shape)
+    _LOGGER.info("exported to %s", folder)
+
+
+def exported_architecture(
+    folder: str | os.PathLike[str],
+) -> architecture_lib.Architecture | None:
+    """The architecture of a folder that `export` made; None for another."""
+    path = pathlib.Path(folder) / "assets.extra" / "architecture.json"
+    try:
+        return architecture_lib.Architecture.load(path)
+    except errors.InputError:
+        return None
+
+
+def require_free(
+    folder: str | os.PathLike[str],
+    expected: architecture_lib.Architecture | None = None,
+) -> None:
+    """Fails before long work whose export would fail.
+
+    Args:
+      folder: to be made.
+      expected: what it may hold already.
+
+    Raises:
+      InputError: the folder exists and holds something else.
+    """
+    if not pathlib.Path(folder).exists():
+        return
+    found = exported_architecture(folder)
+    if found is None or found != expected:
+        raise errors.InputError(
+            f"{folder} exists already and is not replaced; choose another "
+            "version or folder"
+        )

@@ -1,0 +1,1 @@
+"""What can be searched and what it costs; pure Python."""

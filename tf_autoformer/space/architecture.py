@@ -1,0 +1,122 @@
+"""One architecture: what the search chooses."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from tf_autoformer import errors, files
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """A subnet's dimensions (paper, section 3.1).
+
+    Attributes:
+      embed_dim: embedding dimension of the whole network.
+      depth: number of transformer blocks.
+      num_heads: attention heads of each block, `depth` entries.
+      mlp_ratio: hidden over embedding dimension of each block's MLP, `depth`
+        entries.
+    """
+
+    embed_dim: int
+    depth: int
+    num_heads: tuple[int, ...]
+    mlp_ratio: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for field in ("num_heads", "mlp_ratio"):
+            entries = len(getattr(self, field))
+            if entries != self.depth:
+                raise errors.InputError(
+                    f"{field} has {entries} entries for depth {self.depth}; "
+                    "it needs one for each block"
+                )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Architecture":
+        """Reads the JSON form, `{"embed_dim": 384, "depth": 13, ...}`.
+
+        Raises:
+          InputError: a field is missing, unknown or of the wrong type.
+        """
+        fields = [field.name for field in dataclasses.fields(cls)]
+        if not isinstance(values, Mapping) or sorted(values) != sorted(fields):
+            found = (
+                ", ".join(map(str, values))
+                if isinstance(values, Mapping)
+                else type(values).__name__
+            )
+            raise errors.InputError(
+                f"an architecture has the fields {', '.join(fields)}; "
+                f"found {found or 'none'}"
+            )
+        return cls(
+            embed_dim=_integer("embed_dim", values["embed_dim"]),
+            depth=_integer("depth", values["depth"]),
+            num_heads=tuple(
+                _integer(f"num_heads[{layer}]", heads)
+                for layer, heads in enumerate(_list(values, "num_heads"))
+            ),
+            mlp_ratio=tuple(
+                _number(f"mlp_ratio[{layer}]", ratio)
+                for layer, ratio in enumerate(_list(values, "mlp_ratio"))
+            ),
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Architecture":
+        """Reads a JSON file; errors name it. See `from_dict`."""
+        values = files.read_json(path)
+        try:
+            return cls.from_dict(values)
+        except errors.InputError as error:
+            raise errors.InputError(f"{path}: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form that `from_dict` reads."""
+        return {
+            "embed_dim": self.embed_dim,
+            "depth": self.depth,
+            "num_heads": list(self.num_heads),
+            "mlp_ratio": list(self.mlp_ratio),
+        }
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits, the same in every process."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _list(values: Mapping[str, Any], field: str) -> list[Any]:
+    entries = values[field]
+    if not isinstance(entries, list):
+        raise errors.InputError(
+            f"{field} is {entries!r}; it must be a list, one entry for each "
+            "block"
+        )
+    return entries
+
+
+def _integer(field: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise errors.InputError(
+            f"{field} is {value!r}; it must be a positive whole number"
+        )
+    return value
+
+
+def _number(field: str, value: Any) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not value > 0
+    ):
+        raise errors.InputError(
+            f"{field} is {value!r}; it must be a positive number"
+        )
+    return float(value)

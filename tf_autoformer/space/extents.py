@@ -1,0 +1,159 @@
+"""Weight entanglement: which prefix of every weight an architecture selects.
+
+The supernet owns each weight at its maximum size. An architecture selects a
+prefix of every axis of every weight (paper, section 3.2). This module is the
+only place that says which: the forward pass slices by it, the optimizer
+updates by it, the cost model counts by it and the exporter copies by it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import model as model_lib
+
+# The elastic axes. Every other axis of a weight has one fixed size.
+EMBED = "embed"
+HEADS = "heads"
+HIDDEN = "hidden"
+
+Axes = tuple[int | str, ...]
+WeightAxes = dict[str, Axes]
+
+
+class Extents(NamedTuple):
+    """The sizes of the elastic axes in a subnet.
+
+    The fields hold Python integers, or int32 tensors where a graph must serve
+    every architecture of one depth without a new trace.
+
+    Attributes:
+      embed_dim: scalar.
+      num_heads: [depth].
+      hidden_dim: [depth].
+    """
+
+    embed_dim: Any
+    num_heads: Any
+    hidden_dim: Any
+
+
+def of(architecture: architecture_lib.Architecture) -> Extents:
+    """The extents of an architecture, as Python integers."""
+    return Extents(
+        embed_dim=architecture.embed_dim,
+        num_heads=architecture.num_heads,
+        hidden_dim=tuple(
+            int(architecture.embed_dim * ratio)
+            for ratio in architecture.mlp_ratio
+        ),
+    )
+
+
+def stem_axes(model: model_lib.ModelConfig) -> dict[str, WeightAxes]:
+    """The axes of the weights before the blocks: layer -> weight -> axes."""
+    patch = model.patch_size
+    axes: dict[str, WeightAxes] = {
+        "patch_embedding": {
+            "kernel": (patch, patch, model.channels, EMBED),
+            "bias": (EMBED,),
+        },
+        "class_token": {"embedding": (1, 1, EMBED)},
+    }
+    if model.has_absolute_position:
+        axes["position"] = {"embedding": (1, model.num_tokens, EMBED)}
+    return axes
+
+
+def block_axes(model: model_lib.ModelConfig) -> dict[str, WeightAxes]:
+    """The axes of one block's weights: layer -> weight -> axes."""
+    dim = model.head_dim
+    attention: WeightAxes = {
+        "qkv_kernel": (EMBED, 3, HEADS, dim),
+        "qkv_bias": (3, HEADS, dim),
+        "projection_kernel": (HEADS, dim, EMBED),
+        "projection_bias": (EMBED,),
+    }
+    if model.has_relative_position:
+        # One row for each offset, and row 0 for pairs with the class token.
+        rows = 2 * model.max_relative_offset + 2
+        for name in RELATIVE_TABLES:
+            attention[name] = (rows, dim)
+    return {
+        "attention_norm": {"gamma": (EMBED,), "beta": (EMBED,)},
+        "attention": attention,
+        "mlp_norm": {"gamma": (EMBED,), "beta": (EMBED,)},
+        "mlp_expand": {"kernel": (EMBED, HIDDEN), "bias": (HIDDEN,)},
+        "mlp_contract": {"kernel": (HIDDEN, EMBED), "bias": (EMBED,)},
+    }
+
+
+RELATIVE_TABLES = (
+    "key_vertical",
+    "key_horizontal",
+    "value_vertical",
+    "value_horizontal",
+)
+
+
+def head_axes(model: model_lib.ModelConfig) -> dict[str, WeightAxes]:
+    """The axes of the weights after the blocks: layer -> weight -> axes."""
+    return {
+        "norm": {"gamma": (EMBED,), "beta": (EMBED,)},
+        "head": {
+            "kernel": (EMBED, model.num_classes),
+            "bias": (model.num_classes,),
+        },
+    }
+
+
+def block_layer(block: int, layer: str) -> str:
+    """The name of a block's layer, in supernet and subnet alike."""
+    return f"block_{block}.{layer}"
+
+
+class Layer(NamedTuple):
+    """A layer of the network.
+
+    Attributes:
+      axes: weight -> axes.
+      sizes: elastic axis -> its size in this layer.
+    """
+
+    axes: WeightAxes
+    sizes: Mapping[str, Any]
+
+    def shape(self, weight: str) -> tuple[Any, ...]:
+        """The shape of the prefix of `weight` that the subnet holds."""
+        return tuple(
+            self.sizes[axis] if isinstance(axis, str) else axis
+            for axis in self.axes[weight]
+        )
+
+
+def layers(model: model_lib.ModelConfig, extents: Extents) -> dict[str, Layer]:
+    """Every layer of a subnet, in the order of the forward pass.
+
+    Args:
+      model: the fixed part of the network.
+      extents: the subnet's; `num_heads` and `hidden_dim` are sequences, whose
+        length is the depth.
+
+    Returns:
+      Layer name -> its weights' axes and the sizes of the elastic ones.
+    """
+    shared = {EMBED: extents.embed_dim}
+    result = {
+        name: Layer(axes, shared) for name, axes in stem_axes(model).items()
+    }
+    for block, heads in enumerate(extents.num_heads):
+        sizes = {
+            EMBED: extents.embed_dim,
+            HEADS: heads,
+            HIDDEN: extents.hidden_dim[block],
+        }
+        for name, axes in block_axes(model).items():
+            result[block_layer(block, name)] = Layer(axes, sizes)
+    for name, axes in head_axes(model).items():
+        result[name] = Layer(axes, shared)
+    return result

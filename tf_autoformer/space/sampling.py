@@ -1,0 +1,70 @@
+"""Uniform random architectures."""
+
+import json
+import random
+
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import search_space
+
+Architecture = architecture_lib.Architecture
+SearchSpace = search_space.SearchSpace
+Block = tuple[int, float]
+
+
+def block(space: SearchSpace, rng: random.Random) -> Block:
+    """Draws one block: its heads and its MLP ratio."""
+    return rng.choice(space.num_heads), rng.choice(space.mlp_ratios)
+
+
+def redraw_depth(
+    space: SearchSpace, blocks: list[Block], rng: random.Random
+) -> list[Block]:
+    """Draws a depth: drops the last blocks or draws new ones behind them."""
+    depth = rng.choice(space.depths)
+    new = [block(space, rng) for _ in range(depth - len(blocks))]
+    return blocks[:depth] + new
+
+
+def from_blocks(embed_dim: int, blocks: list[Block]) -> Architecture:
+    """The architecture of the given (heads, MLP ratio) blocks."""
+    return Architecture(
+        embed_dim=embed_dim,
+        depth=len(blocks),
+        num_heads=tuple(heads for heads, _ in blocks),
+        mlp_ratio=tuple(ratio for _, ratio in blocks),
+    )
+
+
+def blocks_of(architecture: Architecture) -> list[Block]:
+    """The (heads, MLP ratio) blocks of an architecture."""
+    return list(
+        zip(architecture.num_heads, architecture.mlp_ratio, strict=True)
+    )
+
+
+def uniform(space: SearchSpace, rng: random.Random) -> Architecture:
+    """Draws every dimension uniformly (Algorithm 1, line 3)."""
+    embed_dim = rng.choice(space.embed_dims)
+    depth = rng.choice(space.depths)
+    return from_blocks(embed_dim, [block(space, rng) for _ in range(depth)])
+
+
+class UniformSampler:
+    """A seeded stream of uniform architectures that can be saved."""
+
+    def __init__(self, space: SearchSpace, seed: int):
+        self.space = space
+        self._rng = random.Random(seed)
+
+    def sample(self) -> Architecture:
+        """Draws the next architecture."""
+        return uniform(self.space, self._rng)
+
+    def state(self) -> str:
+        """The stream's position, as text."""
+        return json.dumps(self._rng.getstate())
+
+    def restore(self, state: str) -> None:
+        """Continues from a `state`."""
+        version, internal, gauss_next = json.loads(state)
+        self._rng.setstate((version, tuple(internal), gauss_next))

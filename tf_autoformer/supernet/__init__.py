@@ -1,0 +1,1 @@
+"""The supernet, its elastic layers, and the standalone subnet."""

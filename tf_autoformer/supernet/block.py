@@ -1,0 +1,110 @@
+"""Elastic transformer block."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tf_autoformer.space import extents
+from tf_autoformer.space import model as model_lib
+from tf_autoformer.supernet import attention, dense, elastic, norm
+
+
+def drop_path(
+    residual: tf.Tensor, noise: tf.Tensor | None, rate: float
+) -> tf.Tensor:
+    """Stochastic depth: drops the residual of some samples, scales the rest.
+
+    Args:
+      residual: [batch, tokens, embed].
+      noise: [batch] uniform in [0, 1), or None to drop nothing.
+      rate: probability of a drop.
+    """
+    if noise is None or not rate:
+        return residual
+    keep = tf.cast(noise >= rate, residual.dtype) / (1 - rate)  # [batch]
+    return residual * keep[:, None, None]
+
+
+class ElasticBlock(tf.keras.layers.Layer):
+    """A pre-norm transformer block of elastic layers.
+
+    Args:
+      model: the fixed part of the network.
+      maximum: elastic axis -> its size in the supernet.
+      rate: drop-path rate of both residuals.
+    """
+
+    def __init__(
+        self,
+        model: model_lib.ModelConfig,
+        maximum: Mapping[str, int],
+        rate: float,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        axes = extents.block_axes(model)
+
+        def layer(kind: type, name: str, **options: Any) -> Any:
+            return kind(
+                axes=axes[name],
+                maximum=maximum,
+                stddev=model.init_stddev,
+                **options,
+            )
+
+        self.rate = rate
+        self.layers = {
+            "attention_norm": layer(norm.ElasticLayerNorm, "attention_norm"),
+            "attention": layer(
+                attention.ElasticAttention, "attention", grid=model.grid
+            ),
+            "mlp_norm": layer(norm.ElasticLayerNorm, "mlp_norm"),
+            "mlp_expand": layer(dense.ElasticDense, "mlp_expand"),
+            "mlp_contract": layer(dense.ElasticDense, "mlp_contract"),
+        }
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes the variables, whatever the input's shape."""
+        for layer in self.layers.values():
+            layer.build()
+        super().build(input_shape)
+
+    def slices(
+        self, sizes: Mapping[str, Any]
+    ) -> dict[str, dict[str, tf.Tensor]]:
+        """Layer -> weight -> prefix; see `ElasticLayer.slices`."""
+        return {
+            name: layer.slices(sizes) for name, layer in self.layers.items()
+        }
+
+    def forward(
+        self,
+        inputs: tf.Tensor,
+        weights: Mapping[str, elastic.Weights],
+        noise: tuple[tf.Tensor, tf.Tensor] | tuple[None, None] = (None, None),
+    ) -> tf.Tensor:
+        """The block's output from prefixes of its weights.
+
+        Args:
+          inputs: [batch, tokens, embed].
+          weights: layer -> weight -> prefix.
+          noise: for the drop path of each residual; see `drop_path`.
+
+        Returns:
+          [batch, tokens, embed].
+        """
+
+        def apply(name: str, x: tf.Tensor) -> tf.Tensor:
+            return self.layers[name].forward(x, weights[name])
+
+        x = inputs
+        residual = apply("attention", apply("attention_norm", x))
+        x += drop_path(residual, noise[0], self.rate)
+        hidden = apply("mlp_expand", apply("mlp_norm", x))
+        residual = apply("mlp_contract", tf.nn.gelu(hidden))
+        return x + drop_path(residual, noise[1], self.rate)
+
+    def call(self, inputs: tf.Tensor, sizes: Mapping[str, Any]) -> tf.Tensor:
+        """`forward` with the `slices` of the given sizes."""
+        return self.forward(inputs, self.slices(sizes))

@@ -1,0 +1,182 @@
+"""The supernet: one set of weights for every architecture of a space."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import extents, search_space
+from tf_autoformer.space import model as model_lib
+from tf_autoformer.supernet import block, dense, elastic, embedding, norm
+
+Architecture = architecture_lib.Architecture
+NetworkWeights = dict[str, elastic.Weights]
+
+
+def extent_tensors(architecture: Architecture) -> extents.Extents:
+    """The architecture as arguments of a graph.
+
+    A tf.function that takes them is traced once for each depth, whatever
+    else varies.
+
+    Returns:
+      Extents of int32 tensors: scalar, [depth], [depth].
+    """
+    return extents.Extents(
+        *(tf.constant(sizes, tf.int32) for sizes in extents.of(architecture))
+    )
+
+
+class Supernet(tf.keras.Model):
+    """A vision transformer whose every dimension is elastic.
+
+    Pre-norm ViT (paper, supplementary material): patch embedding, class
+    token, absolute position, blocks, norm, head. The architecture is an
+    argument of every call and never state.
+
+    >>> supernet = Supernet(model, space)
+    >>> logits = supernet(images, space.largest)
+
+    Args:
+      model: the fixed part of the network.
+      space: the architectures to serve.
+    """
+
+    def __init__(
+        self,
+        model: model_lib.ModelConfig,
+        space: search_space.SearchSpace,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.model = model
+        self.space = space
+        largest = extents.of(space.largest)
+        self.max_depth = space.largest.depth
+        maximum = {
+            extents.EMBED: largest.embed_dim,
+            extents.HEADS: largest.num_heads[0],
+            extents.HIDDEN: largest.hidden_dim[0],
+        }
+        axes = extents.stem_axes(model) | extents.head_axes(model)
+
+        def layer(kind: type, name: str) -> Any:
+            return kind(axes[name], maximum, model.init_stddev)
+
+        self.stem = {
+            "patch_embedding": layer(
+                embedding.ElasticPatchEmbedding, "patch_embedding"
+            ),
+            "class_token": layer(embedding.ElasticClassToken, "class_token"),
+        }
+        if model.has_absolute_position:
+            self.stem["position"] = layer(embedding.ElasticPosition, "position")
+        self.blocks = [
+            block.ElasticBlock(model, maximum, rate)
+            for rate in model.drop_path_rates(self.max_depth)
+        ]
+        self.norm = layer(norm.ElasticLayerNorm, "norm")
+        self.head = layer(dense.ElasticDense, "head")
+        for layer in (*self.stem.values(), *self.blocks, self.norm, self.head):
+            layer.build()
+        self.built = True
+
+    def elastic_layers(self) -> dict[str, elastic.ElasticLayer]:
+        """Layer name -> layer, named as `space.extents.layers` does."""
+        blocks = {
+            extents.block_layer(index, name): layer
+            for index, elastic_block in enumerate(self.blocks)
+            for name, layer in elastic_block.layers.items()
+        }
+        return {
+            **self.stem,
+            **blocks,
+            "norm": self.norm,
+            "head": self.head,
+        }
+
+    def slices(self, subnet: extents.Extents) -> NetworkWeights:
+        """The weights of a subnet: layer -> weight -> prefix.
+
+        Args:
+          subnet: extents, as integers or as tensors; see `extent_tensors`.
+        """
+        if isinstance(subnet.num_heads, tf.Tensor):
+            subnet = extents.Extents(
+                subnet.embed_dim,
+                tf.unstack(subnet.num_heads),
+                tf.unstack(subnet.hidden_dim),
+            )
+        layers = self.elastic_layers()
+        return {
+            name: layers[name].slices(layer.sizes)
+            for name, layer in extents.layers(self.model, subnet).items()
+        }
+
+    def variables_of(
+        self, weights: NetworkWeights
+    ) -> dict[str, dict[str, tf.Variable]]:
+        """The variables that `weights` are prefixes of, in their structure."""
+        layers = self.elastic_layers()
+        return {
+            name: {weight: getattr(layers[name], weight) for weight in slices}
+            for name, slices in weights.items()
+        }
+
+    def forward(
+        self,
+        images: tf.Tensor,
+        weights: NetworkWeights,
+        noise: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The logits of a subnet, from its slices alone.
+
+        Args:
+          images: float [batch, height, width, channels], normalized.
+          weights: from `slices`.
+          noise: [batch, max_depth, 2] uniform in [0, 1), for drop path in
+            training; None drops nothing.
+
+        Returns:
+          [batch, classes].
+        """
+        x = images
+        for name, layer in self.stem.items():
+            x = layer.forward(x, weights[name])
+        noises = [(None, None)] * self.max_depth
+        if noise is not None:
+            noises = [tf.unstack(n, axis=1) for n in tf.unstack(noise, axis=1)]
+        for index, elastic_block in enumerate(self.blocks):
+            names = {
+                name: extents.block_layer(index, name)
+                for name in elastic_block.layers
+            }
+            if names["attention"] not in weights:
+                break  # The subnet is not as deep.
+            block_weights = {n: weights[path] for n, path in names.items()}
+            x = elastic_block.forward(x, block_weights, noises[index])
+        x = self.norm.forward(x, weights["norm"])
+        x = embedding.pool(x, self.model.pooling)
+        return self.head.forward(x, weights["head"])
+
+    def call(
+        self,
+        images: tf.Tensor,
+        architecture: Architecture | extents.Extents,
+        noise: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The logits of a subnet; see `forward`.
+
+        Args:
+          images: float [batch, height, width, channels], normalized.
+          architecture: an architecture of the space, or `extent_tensors` of
+            one.
+          noise: for drop path; see `forward`.
+
+        Raises:
+          InputError: the architecture is outside the space.
+        """
+        if isinstance(architecture, Architecture):
+            self.space.validate(architecture)
+            architecture = extents.of(architecture)
+        return self.forward(images, self.slices(architecture), noise)

@@ -1,0 +1,27 @@
+"""Trains a supernet.
+
+  python -m tf_autoformer.train --flagfile=flags/digits/supernet.flags \
+      --workdir=DIR
+
+The same command run again continues where it stopped.
+"""
+
+import tensorflow as tf
+
+from tf_autoformer import config
+from tf_autoformer.training import loop
+
+
+def main() -> None:
+    """Trains to the last step."""
+    loop.Trainer(
+        config.experiment(),
+        config.workdir(),
+        config.data_dir(),
+        config.cadence(),
+        tf.distribute.MirroredStrategy(),
+    ).train()
+
+
+if __name__ == "__main__":
+    config.run(main, config.define_train)

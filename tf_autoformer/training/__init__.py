@@ -1,0 +1,1 @@
+"""Algorithm 1: training the supernet by entangled updates."""

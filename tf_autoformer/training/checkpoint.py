@@ -1,0 +1,127 @@
+"""Checkpoints of a training, and the supernet out of them."""
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from tf_autoformer import errors
+from tf_autoformer.space import sampling
+from tf_autoformer.supernet import supernet as supernet_lib
+from tf_autoformer.training import experiment as experiment_lib
+from tf_autoformer.training import optimizer as optimizer_lib
+
+_KEPT = 2
+
+
+class _SamplerState(tf.train.experimental.PythonState):
+    """Puts the sampler's position into a checkpoint."""
+
+    def __init__(self, sampler: sampling.UniformSampler):
+        self._sampler = sampler
+
+    def serialize(self) -> str:
+        return self._sampler.state()
+
+    def deserialize(self, state: str) -> None:
+        self._sampler.restore(state)
+
+
+def _folder(workdir: str | os.PathLike[str]) -> pathlib.Path:
+    return pathlib.Path(workdir) / "checkpoints"
+
+
+class TrainingCheckpoint:
+    """Saves and restores everything that a training needs to continue.
+
+    Args:
+      workdir: saves under `checkpoints/` there.
+      supernet: its weights.
+      optimizer: its moments and step count.
+      sampler: its position.
+    """
+
+    def __init__(
+        self,
+        workdir: str | os.PathLike[str],
+        supernet: supernet_lib.Supernet,
+        optimizer: optimizer_lib.EntangledAdamW,
+        sampler: sampling.UniformSampler,
+    ):
+        self._optimizer = optimizer
+        self._folder = _folder(workdir)
+        self._manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(
+                supernet=supernet,
+                optimizer=optimizer,
+                sampler=_SamplerState(sampler),
+            ),
+            str(self._folder),
+            max_to_keep=_KEPT,
+        )
+
+    def restore(self) -> int:
+        """Continues from the latest checkpoint, if any.
+
+        Returns:
+          Steps done so far.
+
+        Raises:
+          InputError: the checkpoint is damaged.
+        """
+        with _worded(self._folder, "restore"):
+            self._manager.restore_or_initialize()
+        return int(self._optimizer.iterations.numpy())
+
+    def save(self) -> None:
+        """Saves at the current step.
+
+        Raises:
+          InputError: the folder cannot be written or the disk is full.
+        """
+        with _worded(self._folder, "save"):
+            self._manager.save(self._optimizer.iterations.numpy())
+
+
+def load_supernet(
+    workdir: str | os.PathLike[str], strategy: tf.distribute.Strategy
+) -> tuple[supernet_lib.Supernet, int]:
+    """The supernet of a working folder, as last saved.
+
+    Args:
+      workdir: where it was trained.
+      strategy: to create its variables under.
+
+    Returns:
+      The supernet and the step at which it was saved.
+
+    Raises:
+      InputError: there is no checkpoint, or it is damaged.
+    """
+    experiment = experiment_lib.load(workdir)
+    folder = _folder(workdir)
+    latest = tf.train.latest_checkpoint(str(folder))
+    if latest is None:
+        raise errors.InputError(
+            f"{folder} holds no checkpoint; train the supernet first"
+        )
+    with strategy.scope():
+        supernet = supernet_lib.Supernet(experiment.model, experiment.space)
+    with _worded(folder, "restore"):
+        status = tf.train.Checkpoint(supernet=supernet).restore(latest)
+        status.assert_existing_objects_matched().expect_partial()
+    return supernet, int(latest.rsplit("-", 1)[1])
+
+
+@contextlib.contextmanager
+def _worded(folder: pathlib.Path, verb: str) -> Iterator[None]:
+    """Turns a failure of TensorFlow's file operations into one line."""
+    try:
+        yield
+    except (tf.errors.OpError, OSError) as error:
+        reason = getattr(error, "message", str(error)).splitlines()[0]
+        raise errors.InputError(
+            f"cannot {verb} a checkpoint in {folder}: {reason}"
+        ) from error

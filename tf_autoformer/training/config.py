@@ -1,0 +1,56 @@
+"""The training recipe."""
+
+import dataclasses
+
+from tf_autoformer import errors
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How the supernet is trained (paper, section 4.1 and table 2).
+
+    Attributes:
+      epochs: passes over the training split.
+      batch_size: images of one step, over all replicas.
+      learning_rate: peak, at the end of the warm-up.
+      min_learning_rate: at the end of the cosine.
+      warmup_epochs: linear growth from `warmup_learning_rate` to the peak.
+      warmup_learning_rate: at step 0.
+      weight_decay: decoupled; on kernels, not on biases, norms and
+        embeddings.
+      label_smoothing: share of the target spread over all classes.
+      seed: of weights, architectures, data order and drop path.
+    """
+
+    epochs: float = 500
+    batch_size: int = 1024
+    learning_rate: float = 1e-3
+    min_learning_rate: float = 1e-5
+    warmup_epochs: float = 20
+    warmup_learning_rate: float = 1e-6
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        positive = ("epochs", "batch_size", "learning_rate")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value < 0 or (field.name in positive and value == 0):
+                rule = "positive" if field.name in positive else "0 or more"
+                raise errors.InputError(
+                    f"{field.name} is {value}; it must be {rule}"
+                )
+        if self.warmup_epochs > self.epochs:
+            raise errors.InputError(
+                f"warmup_epochs is {self.warmup_epochs}; it must not exceed "
+                f"epochs, {self.epochs}"
+            )
+        if self.label_smoothing >= 1:
+            raise errors.InputError(
+                f"label_smoothing is {self.label_smoothing}; it must be below 1"
+            )
+
+    def steps(self, num_examples: int) -> int:
+        """Steps of the whole training on so many training images."""
+        return max(1, round(self.epochs * num_examples / self.batch_size))

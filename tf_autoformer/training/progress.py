@@ -1,0 +1,35 @@
+"""Speed and remaining time of long work."""
+
+import contextlib
+import datetime
+import time
+from collections.abc import Iterator
+
+
+class Meter:
+    """Measures speed over the work since the last update.
+
+    Args:
+      done: units done before.
+      total: units to do.
+    """
+
+    def __init__(self, done: int, total: int):
+        self._done = done
+        self._total = total
+        self._since = time.monotonic()
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves the time spent in the body out of the speed."""
+        start = time.monotonic()
+        yield
+        self._since += time.monotonic() - start
+
+    def update(self, done: int) -> tuple[float, str]:
+        """The speed in units per second, and the remaining time, h:mm:ss."""
+        now = time.monotonic()
+        speed = (done - self._done) / max(now - self._since, 1e-9)
+        remaining = (self._total - done) / max(speed, 1e-9)
+        self._done, self._since = done, now
+        return speed, str(datetime.timedelta(seconds=round(remaining)))
