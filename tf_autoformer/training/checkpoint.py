@@ -120,7 +120,8 @@ def _worded(folder: pathlib.Path, verb: str) -> Iterator[None]:
     """Turns a failure of TensorFlow's file operations into one line."""
     try:
         yield
-    except (tf.errors.OpError, OSError) as error:
+    # IndexError is how its reader says that a file is too short.
+    except (tf.errors.OpError, OSError, IndexError) as error:
         reason = getattr(error, "message", str(error)).splitlines()[0]
         raise errors.InputError(
             f"cannot {verb} a checkpoint in {folder}: {reason}"

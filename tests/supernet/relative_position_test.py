@@ -1,0 +1,132 @@
+"""Relative position against a loop over all pairs of tokens."""
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import absltest, parameterized
+
+from tf_autoformer.supernet import attention, relative_position
+
+HEADS, DIM, EMBED, BATCH = 2, 4, 6, 2
+
+
+def _rows_of_tables(i: int, j: int, columns: int, limit: int):
+    """Table rows (vertical, horizontal) of query token i and key token j."""
+    if i == 0 or j == 0:
+        return 0, 0
+    row_i, column_i = divmod(i - 1, columns)
+    row_j, column_j = divmod(j - 1, columns)
+    vertical = min(max(row_j - row_i, -limit), limit) + limit + 1
+    horizontal = min(max(column_j - column_i, -limit), limit) + limit + 1
+    return vertical, horizontal
+
+
+def _softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+def _brute_force(x, weights, grid, limit):
+    """The attention of the paper, one pair of tokens at a time."""
+    w = {name: weight.astype(np.float64) for name, weight in weights.items()}
+    tokens = grid[0] * grid[1] + 1
+    output = np.zeros([BATCH, tokens, EMBED])
+    for b in range(BATCH):
+        qkv = np.einsum("te,echd->cthd", x[b], w["qkv_kernel"])
+        q, k, v = qkv + w["qkv_bias"][:, None]
+        for h in range(HEADS):
+            for i in range(tokens):
+                logits = np.zeros(tokens)
+                values = np.zeros([tokens, DIM])
+                for j in range(tokens):
+                    key, value = k[j, h].copy(), v[j, h].copy()
+                    if "key_vertical" in w:
+                        row, column = _rows_of_tables(i, j, grid[1], limit)
+                        key += w["key_vertical"][row]
+                        key += w["key_horizontal"][column]
+                        value += w["value_vertical"][row]
+                        value += w["value_horizontal"][column]
+                    logits[j] = q[i, h] @ key / np.sqrt(DIM)
+                    values[j] = value
+                context = _softmax(logits) @ values
+                output[b, i] += context @ w["projection_kernel"][h]
+    return output + w["projection_bias"]
+
+
+def _weights(limit: int, relative: bool, rng: np.random.RandomState):
+    shapes = {
+        "qkv_kernel": (EMBED, 3, HEADS, DIM),
+        "qkv_bias": (3, HEADS, DIM),
+        "projection_kernel": (HEADS, DIM, EMBED),
+        "projection_bias": (EMBED,),
+    }
+    if relative:
+        for side in ("key", "value"):
+            for axis in ("vertical", "horizontal"):
+                shapes[f"{side}_{axis}"] = (2 * limit + 2, DIM)
+    return {
+        name: rng.randn(*shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+class RelativePositionTest(parameterized.TestCase):
+    @parameterized.named_parameters(
+        ("without_relative_position", (3, 3), 2, False),
+        ("offsets_within_the_limit", (3, 3), 2, True),
+        ("limit_beyond_the_grid", (2, 2), 5, True),
+        ("offsets_clipped", (4, 4), 1, True),
+        ("wide_grid", (2, 5), 2, True),
+        ("tall_grid", (5, 2), 2, True),
+        ("one_patch", (1, 1), 1, True),
+    )
+    def test_attention_equals_a_loop_over_pairs(self, grid, limit, relative):
+        rng = np.random.RandomState(0)
+        x = rng.randn(BATCH, grid[0] * grid[1] + 1, EMBED).astype(np.float32)
+        weights = _weights(limit, relative, rng)
+
+        found = attention.self_attention(
+            tf.constant(x),
+            {name: tf.constant(weight) for name, weight in weights.items()},
+            grid,
+        )
+
+        expected = _brute_force(x, weights, grid, limit)
+        np.testing.assert_allclose(found, expected, atol=2e-5, rtol=1e-5)
+
+    def test_no_tensor_of_pairs_times_head_dim_is_made(self):
+        grid, dim = (4, 4), 32
+        tokens = 17
+
+        def shapes(function):
+            graph = tf.function(function).get_concrete_function().graph
+            return [
+                output.shape
+                for operation in graph.get_operations()
+                for output in operation.outputs
+                if output.shape.rank
+            ]
+
+        rng = np.random.RandomState(0)
+        tables = {
+            f"{side}_{axis}": tf.constant(rng.randn(30, dim), tf.float32)
+            for side in ("key", "value")
+            for axis in ("vertical", "horizontal")
+        }
+        query = tf.zeros([1, 1, tokens, dim])
+        sums = tf.zeros([1, 1, tokens, 9])
+
+        sizes = [
+            shape.num_elements() or 0
+            for shape in shapes(
+                lambda: (
+                    relative_position.keys(query, tables, grid),
+                    relative_position.values(sums, tables, grid),
+                )
+            )
+        ]
+
+        self.assertLess(max(sizes), tokens * tokens * dim)
+
+
+if __name__ == "__main__":
+    absltest.main()

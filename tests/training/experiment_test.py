@@ -1,0 +1,80 @@
+"""A working folder remembers its configuration and defends it."""
+
+import dataclasses
+import pathlib
+
+from absl.testing import absltest
+
+from tf_autoformer import errors
+from tf_autoformer.space import model, search_space
+from tf_autoformer.training import config, experiment
+
+
+def _experiment(**training) -> experiment.Experiment:
+    return experiment.Experiment(
+        dataset="digits",
+        model=model.ModelConfig(num_classes=10, position="relative"),
+        space=search_space.SEARCH_SPACES["digits"],
+        training=config.TrainingConfig(**training),
+    )
+
+
+class ExperimentTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path) / "run"
+
+    def test_load_gives_back_what_claim_wrote(self):
+        written = _experiment(epochs=1.5, seed=3, warmup_epochs=1)
+
+        experiment.claim(self.folder, dataclasses.asdict(written))
+
+        self.assertEqual(experiment.load(self.folder), written)
+
+    def test_the_same_configuration_may_claim_again(self):
+        for _ in range(2):
+            experiment.claim(self.folder, dataclasses.asdict(_experiment()))
+
+    def test_another_configuration_is_refused_by_field_and_values(self):
+        experiment.claim(self.folder, dataclasses.asdict(_experiment()))
+        before = (self.folder / "config.json").read_text()
+
+        with self.assertRaisesRegex(
+            errors.InputError, "training.batch_size 1024, now it is 64"
+        ):
+            experiment.claim(
+                self.folder, dataclasses.asdict(_experiment(batch_size=64))
+            )
+
+        self.assertEqual((self.folder / "config.json").read_text(), before)
+
+    def test_a_folder_without_configuration_says_what_to_do(self):
+        with self.assertRaisesRegex(errors.InputError, "train a supernet"):
+            experiment.load(self.folder)
+
+    def test_a_foreign_configuration_is_named(self):
+        self.folder.mkdir()
+        (self.folder / "config.json").write_text('{"dataset": "digits"}')
+
+        with self.assertRaisesRegex(errors.InputError, "config.json is not"):
+            experiment.load(self.folder)
+
+
+class TrainingConfigTest(absltest.TestCase):
+    def test_bad_values_are_named_with_their_rule(self):
+        for values, message in (
+            ({"batch_size": 0}, "batch_size is 0; it must be positive"),
+            ({"weight_decay": -1}, "weight_decay is -1; it must be 0 or more"),
+            ({"warmup_epochs": 9, "epochs": 5}, "must not exceed epochs, 5"),
+            ({"label_smoothing": 1}, "label_smoothing is 1; it must be below"),
+        ):
+            with self.assertRaisesRegex(errors.InputError, message):
+                config.TrainingConfig(**values)
+
+    def test_steps_are_epochs_in_batches(self):
+        recipe = config.TrainingConfig(epochs=3, batch_size=8, warmup_epochs=0)
+        self.assertEqual(recipe.steps(num_examples=80), 30)
+
+
+if __name__ == "__main__":
+    absltest.main()
