@@ -42,7 +42,10 @@ def _help(config: type) -> dict[str, str]:
     """Field -> its text in the "Attributes:" of the docstring."""
     text = inspect.getdoc(config).split("Attributes:\n", 1)[1]
     entries = re.findall(r"^  (\w+): (.*(?:\n {4}.*)*)", text, re.MULTILINE)
-    return {name: re.sub(r"\s+", " ", entry) for name, entry in entries}
+    return {
+        name: re.sub(r"\s+", " ", entry[0].upper() + entry[1:])
+        for name, entry in entries
+    }
 
 
 def _define(config: type, given: tuple[str, ...] = ()) -> None:
@@ -227,13 +230,16 @@ def ranges() -> dict[str, constraint.Range]:
     """The bounded costs.
 
     Raises:
-      InputError: a minimum exceeds its maximum.
+      InputError: a bound is not positive, or a minimum exceeds its maximum.
     """
     result = {}
     for cost in _COSTS:
         low, high = FLAGS[f"min_{cost}"].value, FLAGS[f"max_{cost}"].value
         if low is not None or high is not None:
-            result[cost] = constraint.Range(low, high)
+            try:
+                result[cost] = constraint.Range(low, high)
+            except errors.InputError as error:
+                raise errors.InputError(f"{cost}: {error}") from error
     return result
 
 

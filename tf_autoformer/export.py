@@ -1,4 +1,4 @@
-"""Exports any architecture of a trained supernet as a SavedModel.
+r"""Exports any architecture of a trained supernet as a SavedModel.
 
 python -m tf_autoformer.export --workdir=DIR --architecture=FILE.json \
       --export_dir=OUT

@@ -16,7 +16,8 @@ from tf_autoformer import errors
 
 
 def _beside(path: pathlib.Path) -> pathlib.Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Always the same name: so what a crash left is replaced the next time.
+    return path.with_name(f".{path.name}.partial")
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Searches a trained supernet by evolution and exports the subnet found.
+r"""Searches a trained supernet by evolution and exports the subnet found.
 
   python -m tf_autoformer.search --flagfile=flags/digits/search.flags \
       --workdir=DIR --max_params=100e3

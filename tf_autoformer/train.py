@@ -1,4 +1,4 @@
-"""Trains a supernet.
+r"""Trains a supernet.
 
   python -m tf_autoformer.train --flagfile=flags/digits/supernet.flags \
       --workdir=DIR

@@ -29,6 +29,8 @@ def candidates(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
         [c.accuracy for c in ranking],
         c=[c.generation for c in ranking],
         cmap="viridis",
+        vmax=max(1, *(c.generation for c in ranking)),
+        vmin=0,
         s=18,
     )
     best = ranking[0]
@@ -47,7 +49,7 @@ def candidates(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
         title="Candidates of the search",
     )
     axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
-    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
     bar = drawing.colorbar(points, label="generation")
@@ -74,9 +76,10 @@ def progress(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
         xlabel="generation",
         ylabel="validation accuracy, inherited weights",
         title="Progress of the search",
+        xlim=(-0.5, numbers[-1] + 0.5),
     )
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=1))
+    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
     axes.legend()
     axes.grid(alpha=0.3)
     return drawing
@@ -117,9 +120,9 @@ def predictions(
       truths: the labels.
       predicted: the predicted labels.
     """
-    drawing = figure.Figure((1.1 * len(images), 1.6), layout="constrained")
+    drawing = figure.Figure((1.1 * len(images), 1.35), layout="constrained")
     for axes, image, truth, label in zip(
-        drawing.subplots(1, len(images)),
+        drawing.subplots(1, len(images), squeeze=False)[0],
         images,
         truths,
         predicted,

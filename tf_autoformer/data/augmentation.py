@@ -29,14 +29,14 @@ def jitter_geometry(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     batch = tf.shape(images)[0]
     height, width = images.shape[1:3]
     draw = tf.random.stateless_uniform([4, batch], seed, -1, 1)
-    angle, down, right, zoom = tf.unstack(draw)
+    angle, shift_x, shift_y, zoom = tf.unstack(draw)
     angle *= _MAX_ANGLE
     scale = 1 + zoom * _MAX_ZOOM
     cosine, sine = tf.cos(angle) * scale, tf.sin(angle) * scale
     # Around the centre: output (x, y) reads input (a0 x + a1 y + a2, …).
     x, y = (width - 1) / 2, (height - 1) / 2
-    a2 = x - cosine * x + sine * y + right * _MAX_SHIFT * width
-    b2 = y - sine * x - cosine * y + down * _MAX_SHIFT * height
+    a2 = x - cosine * x + sine * y + shift_x * _MAX_SHIFT * width
+    b2 = y - sine * x - cosine * y + shift_y * _MAX_SHIFT * height
     zero = tf.zeros_like(angle)
     transforms = tf.stack(
         [cosine, -sine, a2, sine, cosine, b2, zero, zero], axis=1

@@ -14,8 +14,9 @@ def training(
 ) -> tf.data.Dataset:
     """Endless batches of augmented training images.
 
-    Order and augmentation depend on the seed and the step alone, so that a
-    training that continues at `start_step` sees what it would have seen.
+    Order and augmentation follow from the seed and the step, so that a
+    training that continues at `start_step` sees what it would have seen. This
+    holds for the first iterator of the result; another one shuffles anew.
 
     Args:
       dataset: where from.
@@ -42,6 +43,7 @@ def training(
 
     return (
         _images(dataset, source.train, image_size)
+        .cache()
         .shuffle(size, seed=seed, reshuffle_each_iteration=True)
         .repeat()
         .batch(batch_size, drop_remainder=True)
@@ -87,14 +89,7 @@ def _images(
     dataset: datasets.Dataset, split: str, image_size: int
 ) -> tf.data.Dataset:
     """(image float32 [image_size, image_size, 3] in [0, 1], label)."""
-    return (
-        dataset.read(split)
-        .map(
-            lambda image, label: (
-                preprocessing.to_rgb(image, image_size),
-                label,
-            ),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
-        .cache()
+    return dataset.read(split).map(
+        lambda image, label: (preprocessing.to_rgb(image, image_size), label),
+        num_parallel_calls=tf.data.AUTOTUNE,
     )

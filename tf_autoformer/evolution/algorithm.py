@@ -105,16 +105,18 @@ def search(
     """
     rng = random.Random(config.search_seed)
     known: dict[Architecture, Candidate] = {}
+    ranking: list[Candidate] = []
     members = _fill([], config.population, known, constraint, rng)
     for generation in range(config.generations):
+        if generation:
+            parents = [c.architecture for c in ranking[: config.parents]]
+            members = _offspring(config, constraint, parents, known, rng)
+        if not members:
+            return  # All that satisfy the constraint are known.
         for architecture in members:
             known[architecture] = evaluate(generation, architecture)
         ranking = ranked(list(known.values()))
         yield ranking
-        parents = [c.architecture for c in ranking[: config.parents]]
-        members = _offspring(config, constraint, parents, known, rng)
-        if not members:
-            return  # Every architecture that satisfies the constraint is known.
 
 
 def _offspring(
@@ -162,11 +164,20 @@ def _fill(
     constraint: constraint_lib.Constraint,
     rng: random.Random,
 ) -> list[Architecture]:
-    """Adds new random architectures; fewer if there seem to be no more."""
+    """Adds new random architectures; fewer if there seem to be no more.
+
+    Raises:
+      InputError: there is not even a first one.
+    """
     members = list(members)
     misses = 0
     while len(members) < size and misses < _TRIES:
-        drawn = constraint.sample(rng)
+        try:
+            drawn = constraint.sample(rng)
+        except errors.InputError:
+            if known or members:
+                break
+            raise
         if drawn in known or drawn in members:
             misses += 1
         else:

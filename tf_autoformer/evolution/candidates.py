@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+from typing import Any
 
 from tf_autoformer import errors, files
 from tf_autoformer.evolution import algorithm
@@ -32,18 +33,17 @@ class CandidateFile:
             self._read()
 
     def _read(self) -> None:
-        text = self._path.read_text()
-        whole, _, torn = text.rpartition("\n")
+        whole, _, torn = self._path.read_bytes().rpartition(b"\n")
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 candidate = _parse(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise errors.InputError(
-                    f"{self._path}, line {number} is damaged: {error}"
+                    f"{self._path}, line {number} is damaged: {error!r}"
                 ) from error
             self.known[candidate.architecture] = candidate
         if torn:
-            files.write_text(self._path, whole + "\n" if whole else "")
+            files.write_bytes(self._path, whole + b"\n" if whole else b"")
 
     def append(self, candidate: Candidate) -> None:
         """Writes a candidate through to the file."""
@@ -61,12 +61,15 @@ class CandidateFile:
             file.write(json.dumps(values) + "\n")
 
 
-def _parse(values: dict) -> Candidate:
-    return Candidate(
-        generation=values.pop("generation"),
-        accuracy=values.pop("accuracy"),
+def _parse(values: dict[str, Any]) -> Candidate:
+    candidate = Candidate(
+        generation=int(values.pop("generation")),
+        accuracy=float(values.pop("accuracy")),
         architecture=architecture_lib.Architecture.from_dict(
             values.pop("architecture")
         ),
-        costs=values,
+        costs={name: int(value) for name, value in values.items()},
     )
+    if "params" not in candidate.costs:
+        raise KeyError("params")
+    return candidate

@@ -22,6 +22,9 @@ from tf_autoformer.training import experiment as experiment_lib
 _LOGGER = logging.getLogger(__name__)
 Architecture = architecture_lib.Architecture
 
+# Between progress lines within a generation.
+_REPORT_SECONDS = 30
+
 
 class Search:
     """Algorithm 2 on the supernet of a working folder.
@@ -71,9 +74,12 @@ class Search:
 
     def _claim(self, step: int) -> None:
         """Makes the folder, or checks that it is of the same search."""
+        evolution = dataclasses.asdict(self.config)
+        # A search may go on for more generations than it was begun with.
+        del evolution["generations"]
         values = {
             "checkpoint_step": step,
-            "evolution": dataclasses.asdict(self.config),
+            "evolution": evolution,
             "constraint": {
                 cost_name: dataclasses.asdict(allowed)
                 for cost_name, allowed in self.constraint.ranges.items()
@@ -99,35 +105,16 @@ class Search:
         config = self.config
         offspring = config.crossovers + config.mutations
         total = config.population + (config.generations - 1) * offspring
-        done = len(self._file.known)
-        if done:
-            _LOGGER.info("%d candidates known", done)
-        meter = progress.Meter(done, total)
-        rankings = algorithm.search(config, self.constraint, self._evaluate)
-        for generation, ranking in enumerate(rankings):
-            best = ranking[0]
-            files.write_json(
-                self.folder / "best.json", best.architecture.to_dict()
-            )
-            if len(self._file.known) == done:
-                yield ranking  # All of it was known.
-                continue
-            done = len(self._file.known)
-            speed, eta = meter.update(done)
-            accuracies = [
-                c.accuracy for c in ranking if c.generation == generation
-            ]
-            _LOGGER.info(
-                "generation %d/%d  mean %.1f%%  best so far %.1f%% with %s "
-                "params  %.1f candidates/s  ETA %s",
-                generation + 1,
-                config.generations,
-                100 * np.mean(accuracies),
-                100 * best.accuracy,
-                f"{best.costs['params']:,}",
-                speed,
-                eta,
-            )
+        known = len(self._file.known)
+        if known:
+            _LOGGER.info("%d candidates known", known)
+        self._meter = progress.Meter(known, total)
+        for ranking in algorithm.search(
+            config, self.constraint, self._evaluate
+        ):
+            best = ranking[0].architecture
+            files.write_json(self.folder / "best.json", best.to_dict())
+            self._report_generation(ranking)
             yield ranking
 
     def _evaluate(
@@ -143,7 +130,26 @@ class Search:
                     costs=self.constraint.cost_of(architecture),
                 )
             )
+            if self._meter.seconds > _REPORT_SECONDS:
+                self._report(f"generation {generation + 1}")
         return self._file.known[architecture]
+
+    def _report_generation(self, ranking: list[algorithm.Candidate]) -> None:
+        generation = max(candidate.generation for candidate in ranking)
+        accuracies = [c.accuracy for c in ranking if c.generation == generation]
+        best = ranking[0]
+        self._report(
+            f"generation {generation + 1}/{self.config.generations}  "
+            f"mean {np.mean(accuracies):.1%}  best so far "
+            f"{best.accuracy:.1%} with {best.costs['params']:,} params"
+        )
+
+    def _report(self, text: str) -> None:
+        done = len(self._file.known)
+        speed, eta = self._meter.update(done)
+        if speed:  # Else all of it was known.
+            text += f"  {speed:.1f} candidates/s  ETA {eta}"
+        _LOGGER.info("%s  %d candidates", text, done)
 
 
 def load_constraint(

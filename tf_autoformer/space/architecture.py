@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -114,7 +115,7 @@ def _number(field: str, value: Any) -> float:
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))
-        or not value > 0
+        or not 0 < value < math.inf
     ):
         raise errors.InputError(
             f"{field} is {value!r}; it must be a positive number"

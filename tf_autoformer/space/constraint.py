@@ -11,10 +11,11 @@ from tf_autoformer.space import sampling, search_space
 Architecture = architecture_lib.Architecture
 CostFunction = Callable[[Architecture], Mapping[str, float]]
 
-# Uniform draws before the search for a feasible architecture is guided, and
-# the guided steps before it gives up.
+# Uniform draws before the search for a feasible architecture is guided; then
+# the walks, and the steps of each, before it gives up.
 _UNIFORM_TRIES = 200
-_GUIDED_STEPS = 5_000
+_WALKS = 40
+_STEPS = 250
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,10 +31,11 @@ class Range:
     maximum: float | None = None
 
     def __post_init__(self) -> None:
-        for end in (self.minimum, self.maximum):
-            if end is not None and not end > 0:
+        for end in ("minimum", "maximum"):
+            value = getattr(self, end)
+            if value is not None and not value > 0:
                 raise errors.InputError(
-                    f"a constraint's bound is {end:g}; it must be positive"
+                    f"{end} is {value:g}; it must be positive"
                 )
         if (
             self.minimum is not None
@@ -41,8 +43,8 @@ class Range:
             and self.minimum > self.maximum
         ):
             raise errors.InputError(
-                f"a constraint's minimum, {self.minimum:,.12g}, must not "
-                f"exceed its maximum, {self.maximum:,.12g}"
+                f"minimum is {self.minimum:,.12g}; it must not exceed "
+                f"the maximum, {self.maximum:,.12g}"
             )
 
     def violation(self, value: float) -> float:
@@ -55,6 +57,8 @@ class Range:
 
     def __str__(self) -> str:
         """For error messages."""
+        if self.minimum is None and self.maximum is None:
+            return "of any value"
         if self.minimum is None:
             return f"at most {self.maximum:,.12g}"
         if self.maximum is None:
@@ -116,30 +120,40 @@ class Constraint:
         """Draws an architecture that satisfies the constraint.
 
         Uniform draws are rejected until one fits. Where the constraint leaves
-        so little of the space that none does, a walk of single changes, none
-        of which increases the violation, finds its way in.
+        so little of the space that none does, walks of single changes, none
+        of which increases the violation, look for a way in.
 
         Raises:
           InputError: none was found.
         """
         self.require_reachable()
         for _ in range(_UNIFORM_TRIES):
-            current = sampling.uniform(self.space, rng)
-            violation = self.violation(current)
-            if not violation:
-                return current
-        for _ in range(_GUIDED_STEPS):
-            step = _single_change(self.space, current, rng)
-            step_violation = self.violation(step)
-            if not step_violation:
-                return step
-            if step_violation <= violation:
-                current, violation = step, step_violation
-        closest = self.cost_of(current)
+            drawn = sampling.uniform(self.space, rng)
+            if self.allows(drawn):
+                return drawn
+        ends = []
+        for _ in range(_WALKS):
+            ends.append(self._walk(rng))
+            if self.allows(ends[-1]):
+                return ends[-1]
+        closest = self.cost_of(min(ends, key=self.violation))
         found = " and ".join(f"{closest[n]:,} {n}" for n in self.ranges)
         raise errors.InputError(
             f"no architecture found with {self}; the closest has {found}"
         )
+
+    def _walk(self, rng: random.Random) -> Architecture:
+        """Goes from a random architecture towards the allowed ones."""
+        current = sampling.uniform(self.space, rng)
+        violation = self.violation(current)
+        for _ in range(_STEPS):
+            if not violation:
+                break
+            step = _single_change(self.space, current, rng)
+            step_violation = self.violation(step)
+            if step_violation <= violation:
+                current, violation = step, step_violation
+        return current
 
 
 def _single_change(

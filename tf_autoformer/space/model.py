@@ -1,6 +1,7 @@
 """Everything about the network that an architecture does not choose."""
 
 import dataclasses
+import math
 from typing import Literal, get_args
 
 from tf_autoformer import errors
@@ -51,7 +52,7 @@ class ModelConfig:
             "max_relative_offset",
             "init_stddev",
         ):
-            if getattr(self, field) <= 0:
+            if not 0 < getattr(self, field) < math.inf:
                 raise errors.InputError(
                     f"{field} is {getattr(self, field)}; it must be positive"
                 )

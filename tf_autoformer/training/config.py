@@ -1,6 +1,7 @@
 """The training recipe."""
 
 import dataclasses
+import math
 
 from tf_autoformer import errors
 
@@ -36,8 +37,9 @@ class TrainingConfig:
         positive = ("epochs", "batch_size", "learning_rate")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value < 0 or (field.name in positive and value == 0):
-                rule = "positive" if field.name in positive else "0 or more"
+            rule = "positive" if field.name in positive else "0 or more"
+            allowed = value > 0 if field.name in positive else value >= 0
+            if not allowed or math.isinf(value):
                 raise errors.InputError(
                     f"{field.name} is {value}; it must be {rule}"
                 )

@@ -131,11 +131,11 @@ class Trainer:
         self._begin(start)
         meter = progress.Meter(start, self.total_steps)
         recent = []
-        for step, (images, labels) in enumerate(self._batches(start), start):
+        steps = range(start, self.total_steps)
+        # The range first: so no batch is drawn that no step takes.
+        for step, (images, labels) in zip(steps, self._batches(start)):  # noqa: B905
             if step == start:
                 self._show(step, images)
-            if step == self.total_steps:
-                break
             recent.append(self._step(images, labels, self._sampler.sample()))
             self._end_step(step + 1, recent, meter)
 

@@ -26,10 +26,14 @@ class Meter:
         yield
         self._since += time.monotonic() - start
 
+    @property
+    def seconds(self) -> float:
+        """Time since the last update, pauses left out."""
+        return time.monotonic() - self._since
+
     def update(self, done: int) -> tuple[float, str]:
         """The speed in units per second, and the remaining time, h:mm:ss."""
-        now = time.monotonic()
-        speed = (done - self._done) / max(now - self._since, 1e-9)
-        remaining = (self._total - done) / max(speed, 1e-9)
-        self._done, self._since = done, now
+        speed = (done - self._done) / max(self.seconds, 1e-9)
+        remaining = (self._total - done) / speed if speed else 0
+        self._done, self._since = done, time.monotonic()
         return speed, str(datetime.timedelta(seconds=round(remaining)))

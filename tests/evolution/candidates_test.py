@@ -1,0 +1,136 @@
+"""The file of candidates: read as written, mended after a crash."""
+
+import json
+import pathlib
+
+from absl.testing import absltest, parameterized
+
+from tf_autoformer import errors
+from tf_autoformer.evolution import algorithm, candidates
+from tf_autoformer.space import architecture as architecture_lib
+
+FIRST, SECOND, THIRD = (
+    algorithm.Candidate(
+        generation=generation,
+        architecture=architecture_lib.Architecture(
+            embed_dim=16, depth=2, num_heads=(1, heads), mlp_ratio=(0.5, 4.0)
+        ),
+        # With as many digits as a float has.
+        accuracy=1 / heads,
+        costs={"params": 1000 * heads, "macs": 123_456_789_012},
+    )
+    for generation, heads in ((0, 2), (0, 3), (1, 7))
+)
+
+
+class CandidateFileTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        self.path = folder / "search" / "candidates.jsonl"
+
+    def _write(self) -> str:
+        file = candidates.CandidateFile(self.path)
+        for candidate in (FIRST, SECOND, THIRD):
+            file.append(candidate)
+        return self.path.read_text()
+
+    def _read(self) -> list[algorithm.Candidate]:
+        return list(candidates.CandidateFile(self.path).known.values())
+
+    def test_a_file_that_does_not_exist_is_empty_and_not_made(self):
+        self.assertEmpty(self._read())
+        self.assertFalse(self.path.exists())
+
+    def test_round_trip(self):
+        self._write()
+        self.assertEqual(self._read(), [FIRST, SECOND, THIRD])
+        known = candidates.CandidateFile(self.path).known
+        self.assertEqual(known[SECOND.architecture], SECOND)
+
+    def test_each_candidate_is_on_disk_before_the_next_comes(self):
+        file = candidates.CandidateFile(self.path)
+        written = []
+        for candidate in (FIRST, SECOND, THIRD):
+            file.append(candidate)
+            written.append(candidate)
+            self.assertEqual(list(file.known.values()), written)
+            self.assertEqual(self._read(), written)
+
+    def test_a_line_is_what_the_class_promises(self):
+        line = json.loads(self._write().splitlines()[2])
+        self.assertEqual(
+            line,
+            {
+                "generation": 1,
+                "accuracy": 1 / 7,
+                "params": 7000,
+                "macs": 123_456_789_012,
+                "architecture": {
+                    "embed_dim": 16,
+                    "depth": 2,
+                    "num_heads": [1, 7],
+                    "mlp_ratio": [0.5, 4.0],
+                },
+            },
+        )
+
+    def test_a_last_line_torn_anywhere_is_dropped_and_the_file_mended(self):
+        text = self._write()
+        whole = text[: text[:-1].rindex("\n") + 1]
+        for end in range(len(whole), len(text)):
+            self.path.write_text(text[:end])
+            file = candidates.CandidateFile(self.path)
+            self.assertEqual(list(file.known.values()), [FIRST, SECOND])
+            self.assertEqual(self.path.read_text(), whole)
+        file.append(THIRD)
+        self.assertEqual(self.path.read_text(), text)
+        self.assertEqual(self._read(), [FIRST, SECOND, THIRD])
+
+    def test_a_torn_only_line_leaves_an_empty_file(self):
+        text = self._write()
+        self.path.write_text(text[:10])
+        self.assertEmpty(self._read())
+        self.assertEqual(self.path.read_text(), "")
+
+    @parameterized.parameters(
+        "",
+        '{"generation": 0, "accur',
+        "[1, 2]",
+        "3",
+        '"text"',
+        "null",
+        '{"generation": 0, "architecture": {}}',
+        '{"generation": 0, "accuracy": 0.5, "architecture": {"depth": 2}}',
+        '{"generation": 0, "accuracy": 0.5, "architecture": 7}',
+        '{"generation": 0, "accuracy": null, "params": 1, "architecture": '
+        '{"embed_dim": 4, "depth": 1, "num_heads": [1], "mlp_ratio": [1]}}',
+        '{"generation": 0, "accuracy": 0.5, "architecture": '
+        '{"embed_dim": 4, "depth": 1, "num_heads": [1], "mlp_ratio": [1]}}',
+    )
+    def test_a_damaged_line_is_named(self, damaged):
+        lines = self._write().splitlines()
+        lines[1] = damaged
+        text = "\n".join(lines) + "\n"
+        self.path.write_text(text)
+        with self.assertRaisesRegex(
+            errors.InputError, "candidates.jsonl, line 2 is damaged: "
+        ):
+            candidates.CandidateFile(self.path)
+        self.assertEqual(self.path.read_text(), text)
+
+    def test_a_line_that_is_not_text_is_named(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_bytes(b'{"generation": \xff}\n')
+        with self.assertRaisesRegex(errors.InputError, "line 1 is damaged"):
+            candidates.CandidateFile(self.path)
+
+    def test_an_append_to_a_folder_that_cannot_be_made_is_an_input_error(self):
+        file = candidates.CandidateFile(self.path)
+        self.path.parent.write_text("a file")
+        with self.assertRaisesRegex(errors.InputError, "cannot write to"):
+            file.append(FIRST)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,144 @@
+"""Files and folders are whole or absent, whatever goes wrong."""
+
+import contextlib
+import os
+import pathlib
+import resource
+
+from absl.testing import absltest, parameterized
+
+from tf_autoformer import errors, files
+
+
+@contextlib.contextmanager
+def _file_size_limit(size: int):
+    """Makes the system refuse to write further, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+class FilesTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def _names(self) -> list[str]:
+        return sorted(os.listdir(self.folder))
+
+    def test_what_is_written_is_read_again(self):
+        path = self.folder / "new" / "folders" / "value.json"
+        value = {"name": "é", "list": [1, 2.5, None]}
+        files.write_json(path, value)
+        self.assertEqual(files.read_json(path), value)
+        files.write_text(path, "é")
+        self.assertEqual(path.read_bytes(), "é".encode())
+
+    def test_a_failure_in_the_middle_of_writing_leaves_the_old_file(self):
+        path = self.folder / "file"
+        files.write_bytes(path, b"old")
+        with (
+            self.assertRaisesRegex(
+                errors.InputError, f"cannot write to {self.folder}: "
+            ),
+            _file_size_limit(1_000),
+        ):
+            files.write_bytes(path, b"new" * 1_000)
+        self.assertEqual(path.read_bytes(), b"old")
+        self.assertEqual(self._names(), ["file"])
+
+    def test_a_failure_to_replace_leaves_no_partial_file(self):
+        (self.folder / "taken").mkdir()
+        with self.assertRaisesRegex(errors.InputError, "cannot write to"):
+            files.write_bytes(self.folder / "taken", b"new")
+        self.assertEqual(self._names(), ["taken"])
+
+    def test_replacing_does_not_change_what_a_reader_has_open(self):
+        path = self.folder / "file"
+        files.write_bytes(path, b"old")
+        with path.open("rb") as reader:
+            files.write_bytes(path, b"new")
+            self.assertEqual(reader.read(), b"old")
+        self.assertEqual(path.read_bytes(), b"new")
+
+    @parameterized.parameters(b"{", b"", b"\xff\xfe{}")
+    def test_a_file_that_is_not_json_is_named(self, content):
+        path = self.folder / "broken.json"
+        path.write_bytes(content)
+        with self.assertRaisesRegex(
+            errors.InputError, "broken.json is not JSON: "
+        ):
+            files.read_json(path)
+
+    def test_a_missing_json_file_is_named(self):
+        with self.assertRaisesRegex(
+            errors.InputError, "cannot read .*none.json: No such file"
+        ):
+            files.read_json(self.folder / "none.json")
+
+    def test_require_writable_makes_the_folder_and_leaves_it_empty(self):
+        folder = self.folder / "a" / "b"
+        files.require_writable(folder)
+        self.assertEmpty(os.listdir(folder))
+
+    @parameterized.parameters("file", "file/below", "file/far/below")
+    def test_nothing_can_be_written_where_a_file_is(self, below):
+        (self.folder / "file").write_bytes(b"content")
+        path = self.folder / below
+        message = f"cannot write to {path}: "
+        with self.assertRaisesRegex(errors.InputError, message):
+            files.require_writable(path)
+        with self.assertRaisesRegex(errors.InputError, message):
+            files.write_bytes(path / "other", b"")
+        with (
+            self.assertRaisesRegex(errors.InputError, message),
+            files.new_folder(path / "other"),
+        ):
+            self.fail("the body must not run")
+        self.assertEqual((self.folder / "file").read_bytes(), b"content")
+        self.assertEqual(self._names(), ["file"])
+
+    def test_a_new_folder_appears_only_when_it_is_filled(self):
+        path = self.folder / "made" / "new"
+        with files.new_folder(path) as partial:
+            (partial / "file").write_bytes(b"content")
+            self.assertFalse(path.exists())
+        self.assertEqual((path / "file").read_bytes(), b"content")
+        self.assertEqual(os.listdir(path.parent), ["new"])
+
+    @parameterized.parameters(
+        (RuntimeError, RuntimeError),
+        (KeyboardInterrupt, KeyboardInterrupt),
+        (OSError, errors.InputError),
+    )
+    def test_a_failure_while_filling_a_new_folder_leaves_nothing(
+        self, raised, seen
+    ):
+        with (
+            self.assertRaises(seen),
+            files.new_folder(self.folder / "new") as partial,
+        ):
+            (partial / "file").write_bytes(b"content")
+            raise raised("failed")
+        self.assertEmpty(self._names())
+
+    def test_an_existing_folder_is_not_replaced(self):
+        path = self.folder / "there"
+        path.mkdir()
+        (path / "file").write_bytes(b"content")
+        with (
+            self.assertRaisesRegex(
+                errors.InputError, "there exists already; it is not replaced"
+            ),
+            files.new_folder(path),
+        ):
+            self.fail("the body must not run")
+        self.assertEqual((path / "file").read_bytes(), b"content")
+        self.assertEqual(self._names(), ["there"])
+
+
+if __name__ == "__main__":
+    absltest.main()

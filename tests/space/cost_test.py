@@ -1,0 +1,147 @@
+"""Parameters and MACs against the official figures and a count by hand."""
+
+import json
+import pathlib
+import random
+
+from absl.testing import absltest, parameterized
+
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import cost, sampling, search_space
+from tf_autoformer.space import model as model_lib
+
+Architecture = architecture_lib.Architecture
+
+# Model settings, architectures and the parameters that the official code
+# counts in them.
+OFFICIAL = json.loads(
+    (
+        pathlib.Path(__file__).parent.parent / "data" / "official_params.json"
+    ).read_text()
+)
+
+# The subnet published as AutoFormer-S.
+SMALL = Architecture(
+    embed_dim=384,
+    depth=13,
+    num_heads=(6, 6, 5, 7, 5, 5, 5, 6, 6, 7, 7, 6, 7),
+    mlp_ratio=(3, 3.5, 3, 3.5, 4, 4, 4, 4, 4, 4, 4, 3.5, 4),
+)
+IMAGENET = model_lib.ModelConfig(num_classes=1000)
+
+# 2 × 2 patches and the class token: 5 tokens.
+HAND_MODEL = model_lib.ModelConfig(
+    num_classes=10,
+    image_size=8,
+    patch_size=4,
+    head_dim=4,
+    max_relative_offset=1,
+)
+HAND_ARCHITECTURE = Architecture(
+    embed_dim=8, depth=1, num_heads=(2,), mlp_ratio=(3.0,)
+)
+
+
+class CostTest(parameterized.TestCase):
+    @parameterized.parameters(*OFFICIAL)
+    def test_params_are_what_the_official_code_counts(
+        self, model, architectures
+    ):
+        config = model_lib.ModelConfig(
+            num_classes=model["num_classes"],
+            image_size=model["img_size"],
+            patch_size=model["patch_size"],
+            pooling="average" if model["gp"] else "cls",
+            max_relative_offset=model["max_relative_position"],
+        )
+        self.assertLen(architectures, 4)
+        for values in architectures:
+            expected = values.pop("official_params")
+            architecture = Architecture.from_dict(values)
+            self.assertEqual(cost.params(config, architecture), expected)
+
+    def test_params_of_the_published_small_subnet(self):
+        self.assertEqual(cost.params(IMAGENET, SMALL), 22_891_432)
+
+    def test_macs_of_the_published_small_subnet(self):
+        # Measured with the official code, in units of 10^9.
+        without = cost.macs(IMAGENET, SMALL)
+        self.assertAlmostEqual(without / 4.77e9, 1, delta=0.01)
+        parts = cost.macs_by_part(IMAGENET, SMALL)
+        self.assertAlmostEqual(sum(parts.values()) / 5.16e9, 1, delta=0.01)
+
+    def test_params_by_hand(self):
+        qkv = 3 * 2 * 4  # Queries, keys and values of two heads, each 4 wide.
+        expected = (
+            (4 * 4 * 3) * 8  # Patch embedding: 4 × 4 pixels, RGB
+            + 8  # and its bias.
+            + 8  # Class token.
+            + 5 * 8  # Absolute position of 5 tokens.
+            + 2 * 8  # Norm before attention.
+            + 8 * qkv
+            + qkv  # Bias.
+            + (2 * 4) * 8  # Output projection of two heads
+            + 8  # and its bias.
+            # Vertical and horizontal, keys and values: offsets -1, 0 and 1
+            # and the class token's.
+            + 4 * (3 + 1) * 4
+            + 2 * 8  # Norm before the MLP.
+            + 8 * 24  # MLP with 3 · 8 hidden channels
+            + 24  # and its biases.
+            + 24 * 8
+            + 8
+            + 2 * 8  # Last norm.
+            + 8 * 10  # Head
+            + 10  # and its bias.
+        )
+        self.assertEqual(cost.params(HAND_MODEL, HAND_ARCHITECTURE), expected)
+
+    def test_macs_by_hand(self):
+        self.assertEqual(
+            cost.macs_by_part(HAND_MODEL, HAND_ARCHITECTURE),
+            {
+                # 4 patches of 4 × 4 RGB pixels to 8 channels.
+                "patch_embedding": 4 * (4 * 4 * 3) * 8,
+                # 5 tokens: 8 channels to q, k, v of 2 heads, and back.
+                "projections": 5 * (8 * (3 * 2 * 4) + (2 * 4) * 8),
+                # 2 heads, 5 × 5 pairs, 4 channels: QKᵀ and AV.
+                "attention": 2 * (2 * 5 * 5 * 4),
+                # The same with relative embeddings of keys and of values.
+                "relative_position": 2 * (2 * 5 * 5 * 4),
+                # 5 tokens: 8 channels to 24 and back.
+                "mlp": 5 * (8 * 24 + 24 * 8),
+                # One pooled token to 10 classes.
+                "head": 8 * 10,
+            },
+        )
+
+    def test_macs_leave_relative_position_out(self):
+        # The sum of the hand count's other parts.
+        expected = 1536 + 5 * 256 + 400 + 5 * 384 + 80
+        self.assertEqual(cost.macs(HAND_MODEL, HAND_ARCHITECTURE), expected)
+
+    def test_without_relative_position_neither_has_a_cost(self):
+        model = model_lib.ModelConfig(num_classes=1000, position="absolute")
+        parts = cost.macs_by_part(model, SMALL)
+        self.assertEqual(parts["relative_position"], 0)
+        self.assertEqual(cost.macs(model, SMALL), cost.macs(IMAGENET, SMALL))
+        # 13 blocks, 4 tables, offsets -14 to 14 and the class token's, 64 wide.
+        self.assertEqual(
+            cost.params(IMAGENET, SMALL) - cost.params(model, SMALL),
+            13 * 4 * 30 * 64,
+        )
+
+    @parameterized.parameters("tiny", "small", "base")
+    def test_smallest_and_largest_bound_every_cost(self, name):
+        space = search_space.SEARCH_SPACES[name]
+        low = cost.costs(IMAGENET, space.smallest)
+        high = cost.costs(IMAGENET, space.largest)
+        rng = random.Random(0)
+        for _ in range(100):
+            costs = cost.costs(IMAGENET, sampling.uniform(space, rng))
+            for unit in ("params", "macs"):
+                self.assertBetween(costs[unit], low[unit], high[unit])
+
+
+if __name__ == "__main__":
+    absltest.main()
