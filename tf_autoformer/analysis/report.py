@@ -104,12 +104,18 @@ class Report:
         )
 
     def _random_search(self) -> dict[Architecture, float]:
-        """Validation accuracies of as many random ones as the evolution's."""
+        """Validation accuracy of as many random ones as the search's."""
         path = self._search / "candidates.jsonl"
         tries = len(candidates.CandidateFile(path).known)
         rng = random.Random(1)
-        drawn = [self._constraint.sample(rng) for _ in range(tries)]
-        return {a: self._validation.accuracy(a) for a in dict.fromkeys(drawn)}
+        accuracies: dict[Architecture, float] = {}
+        for _ in range(10 * tries):  # A tight constraint has no more.
+            if len(accuracies) == tries:
+                break
+            drawn = self._constraint.sample(rng)
+            if drawn not in accuracies:
+                accuracies[drawn] = self._validation.accuracy(drawn)
+        return accuracies
 
     def _predictions(self) -> Iterator[str]:
         """What a client of the export gets."""

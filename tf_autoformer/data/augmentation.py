@@ -11,9 +11,9 @@ with warnings.catch_warnings():
     import tensorflow_addons as tfa
 
 # Of a digit on 8×8 pixels, what keeps it readable.
-_MAX_ANGLE = math.radians(12)
-_MAX_SHIFT = 0.1  # of the image's side
-_MAX_ZOOM = 0.12
+_MAX_ANGLE = math.radians(5)
+_MAX_SHIFT = 0.04  # of the image's side
+_MAX_ZOOM = 0.05
 
 
 def jitter_geometry(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

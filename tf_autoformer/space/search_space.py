@@ -125,8 +125,8 @@ SEARCH_SPACES = {
         mlp_ratios=(3.0, 3.5, 4.0),
     ),
     "digits": SearchSpace(
-        embed_dims=(16, 32, 48, 64),
-        depths=(2, 3, 4),
+        embed_dims=(16, 32, 64, 96),
+        depths=(1, 2, 3, 4),
         num_heads=(1, 2, 3, 4),
         mlp_ratios=(0.5, 1.0, 2.0, 4.0),
     ),

@@ -5,12 +5,7 @@ import tensorflow as tf
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import extents
 from tf_autoformer.space import model as model_lib
-from tf_autoformer.supernet import (
-    attention,
-    elastic,
-    embedding,
-    norm,
-)
+from tf_autoformer.supernet import attention, elastic, embedding, norm
 from tf_autoformer.supernet import supernet as supernet_lib
 
 Architecture = architecture_lib.Architecture

@@ -1,0 +1,335 @@
+"""The binaries as users run them: one after the other, killed, and run again.
+
+A tiny supernet of the digits takes seconds; what it learns does not matter.
+"""
+
+import functools
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import absltest
+from tensorboard.backend.event_processing import event_accumulator
+
+ROOT = pathlib.Path(__file__).parent.parent
+FLAGS = ROOT / "flags" / "digits"
+STEPS = 18  # An epoch of 1,149 images.
+TRAIN = (
+    f"--flagfile={FLAGS / 'supernet.flags'}",
+    "--epochs=1",
+    "--warmup_epochs=0.2",
+    "--log_every=5",
+    "--checkpoint_every=5",
+    "--watched_subnets=1",
+)
+SEARCH = (
+    f"--flagfile={FLAGS / 'search.flags'}",
+    "--population=6",
+    "--generations=3",
+    "--parents=3",
+    "--crossovers=2",
+    "--mutations=2",
+)
+CANDIDATES = 14
+MAX_PARAMS = 120_000  # In search.flags.
+
+
+def _start(
+    binary: str, workdir: pathlib.Path, *arguments: str
+) -> subprocess.Popen:
+    """Starts a binary; `arguments` are those besides the folders'."""
+    command = [sys.executable, "-m", f"tf_autoformer.{binary}", *arguments]
+    command.append(f"--workdir={workdir}")
+    if binary != "export":
+        command.append(f"--data_dir={_folder() / 'data'}")
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _run(
+    binary: str, workdir: pathlib.Path, *arguments: str
+) -> tuple[str, str]:
+    """Runs a binary to its end, and returns what it printed."""
+    process = _start(binary, workdir, *arguments)
+    out, err = process.communicate()
+    if process.returncode:
+        raise AssertionError(f"{binary} ended with {process.returncode}: {err}")
+    return out, err
+
+
+def _kill_when(
+    process: subprocess.Popen, condition: Callable[[], bool]
+) -> None:
+    """Kills a process as a crash of the machine would, in the midst of it."""
+    while process.poll() is None and not condition():
+        time.sleep(0.005)
+    process.kill()
+    _, err = process.communicate()
+    if process.returncode != -signal.SIGKILL:
+        raise AssertionError(f"ended with {process.returncode}: {err}")
+
+
+@functools.cache
+def _folder() -> pathlib.Path:
+    """The folder of all tests."""
+    folder = tempfile.TemporaryDirectory()
+    unittest.addModuleCleanup(folder.cleanup)
+    return pathlib.Path(folder.name)
+
+
+@functools.cache
+def _trained() -> pathlib.Path:
+    """A working folder after training; not to be changed."""
+    _run("train", _folder() / "trained", *TRAIN)
+    return _folder() / "trained"
+
+
+@functools.cache
+def _searched() -> pathlib.Path:
+    """A working folder after the search; not to be changed."""
+    workdir = _copy(_trained(), "searched")
+    _run("search", workdir, *SEARCH)
+    return workdir
+
+
+def _copy(workdir: pathlib.Path, name: str) -> pathlib.Path:
+    """A copy of a working folder, to be changed."""
+    return shutil.copytree(workdir, _folder() / name)
+
+
+def _contents(folder: pathlib.Path) -> Mapping[str, bytes]:
+    """Path -> bytes of every file but TensorBoard's."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "tensorboard" not in path.parts
+    }
+
+
+def _candidates(search: pathlib.Path) -> list[dict]:
+    lines = (search / "candidates.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def _events(folder: pathlib.Path) -> Mapping[str, list]:
+    """Tag -> its events, of all event files of a folder."""
+    accumulator = event_accumulator.EventAccumulator(
+        str(folder), {event_accumulator.TENSORS: 0}
+    ).Reload()
+    tags = accumulator.Tags()[event_accumulator.TENSORS]
+    return {tag: accumulator.Tensors(tag) for tag in tags}
+
+
+class BinariesTest(absltest.TestCase):
+    def check_same(self, folder: pathlib.Path, other: pathlib.Path) -> None:
+        different = _contents(folder).items() ^ _contents(other).items()
+        self.assertEmpty({name for name, _ in different})
+
+    def check_scalars(self, events, tags: set[str], steps: list[int]) -> None:
+        for tag in tags:
+            self.assertIn(tag, events)
+            self.assertEqual([event.step for event in events[tag]], steps, tag)
+            values = [tf.make_ndarray(e.tensor_proto) for e in events[tag]]
+            self.assertTrue(np.all(np.isfinite(values)), tag)
+
+    def check_images(self, events, tags: set[str], steps: list[int]) -> None:
+        for tag in tags:
+            self.assertIn(tag, events)
+            self.assertEqual([event.step for event in events[tag]], steps, tag)
+            for event in events[tag]:
+                *_, png = event.tensor_proto.string_val
+                pixels = tf.io.decode_png(png).numpy()
+                self.assertGreater(np.ptp(pixels), 100, tag)  # Not blank.
+
+
+class TrainTest(BinariesTest):
+    def test_training_leaves_configuration_checkpoints_and_curves(self):
+        workdir = _trained()
+        config = json.loads((workdir / "config.json").read_text())
+        self.assertEqual(config["dataset"], "digits")
+        self.assertEqual(config["training"]["epochs"], 1)
+        self.assertTrue(
+            tf.train.latest_checkpoint(workdir / "checkpoints").endswith(
+                f"-{STEPS}"
+            )
+        )
+        events = _events(workdir / "tensorboard" / "train")
+        names = ("loss", "learning_rate", "gradient_norm", "images_per_second")
+        tags = {f"training/{name}" for name in names}
+        self.check_scalars(events, tags, [5, 10, 15, STEPS])
+        names = ("smallest", "largest", "random_0")
+        tags = {f"validation_accuracy/{name}" for name in names}
+        self.check_scalars(events, tags, [STEPS])
+        self.check_images(events, {"augmented_images"}, [0])
+
+    def test_run_again_after_its_end_it_does_nothing(self):
+        workdir = _copy(_trained(), "trained_again")
+        _, err = _run("train", workdir, *TRAIN)
+        self.assertIn(f"trained already: {STEPS} steps", err)
+        self.assertNotIn("loss", err)
+        self.check_same(workdir, _trained())
+
+    def test_killed_it_continues_and_ends_with_the_same_weights(self):
+        workdir = _folder() / "killed"
+        checkpoints = workdir / "checkpoints"
+        _trained()  # The data are prepared.
+        _kill_when(
+            _start("train", workdir, *TRAIN),
+            (checkpoints / "checkpoint").exists,
+        )
+        latest = tf.train.latest_checkpoint(checkpoints)
+        step = int(latest.rsplit("-", 1)[1])
+        self.assertBetween(step, 1, STEPS - 1)
+
+        _, err = _run("train", workdir, *TRAIN)
+        self.assertIn(f"continuing at step {step} of {STEPS}", err)
+        continued, uninterrupted = (
+            tf.train.load_checkpoint(
+                tf.train.latest_checkpoint(folder / "checkpoints")
+            )
+            for folder in (workdir, _trained())
+        )
+        names = sorted(uninterrupted.get_variable_to_shape_map())
+        self.assertEqual(sorted(continued.get_variable_to_shape_map()), names)
+        # Weights, moments, step and the position of the sampler.
+        for name in names:
+            np.testing.assert_array_equal(
+                continued.get_tensor(name), uninterrupted.get_tensor(name), name
+            )
+
+
+class SearchTest(BinariesTest):
+    def test_search_leaves_candidates_best_pictures_and_export(self):
+        search = _searched() / "search" / "default"
+        candidates = _candidates(search)
+        generations = [candidate["generation"] for candidate in candidates]
+        self.assertEqual(generations, [0] * 6 + [1] * 4 + [2] * 4)
+        for candidate in candidates:
+            self.assertLessEqual(candidate["params"], MAX_PARAMS)
+        best = json.loads((search / "best.json").read_text())
+        highest = max(candidate["accuracy"] for candidate in candidates)
+        self.assertIn(
+            best,
+            [c["architecture"] for c in candidates if c["accuracy"] == highest],
+        )
+        pictures = {"candidates", "progress", "architecture"}
+        for picture in pictures:
+            self.assertTrue((search / f"{picture}.png").is_file())
+
+        export = _searched() / "export" / "1"
+        for file in ("saved_model.pb", "variables/variables.index"):
+            self.assertTrue((export / file).is_file(), file)
+        extra = export / "assets.extra"
+        self.assertTrue((extra / "tf_serving_warmup_requests").is_file())
+        exported = json.loads((extra / "architecture.json").read_text())
+        self.assertEqual(exported, best)
+
+        events = _events(_searched() / "tensorboard" / "search_default")
+        tags = {"search/best_accuracy", "search/mean_accuracy"}
+        self.check_scalars(events, tags, [0, 1, 2])
+        self.check_images(events, pictures, [0, 1, 2])
+
+    def test_run_again_after_its_end_it_changes_nothing(self):
+        workdir = _copy(_searched(), "searched_again")
+        _run("search", workdir, *SEARCH)
+        self.check_same(workdir, _searched())
+
+    def test_killed_it_continues_and_finds_the_same_candidates(self):
+        workdir = _copy(_trained(), "killed_search")
+        search = workdir / "search" / "default"
+
+        def in_second_generation() -> bool:
+            path = search / "candidates.jsonl"
+            return path.exists() and path.read_text().count("\n") >= 8
+
+        process = _start("search", workdir, *SEARCH)
+        _kill_when(process, in_second_generation)
+        done = len(_candidates(search))
+        self.assertBetween(done, 8, CANDIDATES - 1)
+        self.assertFalse((workdir / "export").exists())
+
+        _, err = _run("search", workdir, *SEARCH)
+        self.assertIn(f"{done} candidates known", err)
+        uninterrupted = _searched() / "search" / "default"
+        self.assertEqual(_candidates(search), _candidates(uninterrupted))
+        self.assertEqual(
+            (search / "best.json").read_text(),
+            (uninterrupted / "best.json").read_text(),
+        )
+        self.assertTrue((workdir / "export" / "1" / "saved_model.pb").is_file())
+
+    def test_killed_while_it_repeats_itself_it_keeps_the_best(self):
+        workdir = _copy(_searched(), "killed_repetition")
+        search = workdir / "search" / "default"
+        # The best is of the last generation, and no earlier one is as good.
+        *others, last = _candidates(search)
+        last["accuracy"] = 1.0
+        lines = [json.dumps(candidate) + "\n" for candidate in (*others, last)]
+        (search / "candidates.jsonl").write_text("".join(lines))
+        (search / "best.json").write_text(json.dumps(last["architecture"]))
+        shutil.rmtree(workdir / "export")
+
+        process = _start("search", workdir, *SEARCH)
+        for line in process.stderr:
+            if "generation" in line:  # It has repeated one, or more.
+                process.kill()
+        process.communicate()
+        best = json.loads((search / "best.json").read_text())
+        self.assertEqual(best, last["architecture"])
+
+
+class AfterSearchTest(BinariesTest):
+    def test_report_compares_the_subnet_found_and_asks_its_export(self):
+        workdir = _copy(_searched(), "reported")
+        out, _ = _run("report", workdir)
+        for row in ("found by the search", "smallest", "largest", "best of 14"):
+            self.assertRegex(out, rf"(?m)^{row}.* [\d.]+% +[\d.]+%$")
+        self.assertRegex(out, r"export/1 on the test split: [\d.]+%")
+        self.assertRegex(out, r"(?m)^  \d -> \d \(\d+%\)$")
+        picture = workdir / "search" / "default" / "predictions.png"
+        self.assertTrue(picture.is_file())
+        for path in (picture, picture.with_name("best.json")):
+            self.assertIn(str(path), out)
+
+    def test_any_architecture_of_the_space_can_be_exported(self):
+        largest = {
+            "embed_dim": 64,
+            "depth": 4,
+            "num_heads": [4, 4, 4, 4],
+            "mlp_ratio": [4.0, 4.0, 4.0, 4.0],
+        }
+        path = _folder() / "largest.json"
+        path.write_text(json.dumps(largest))
+        export = _folder() / "models" / "7"
+        _run(
+            "export",
+            _trained(),
+            f"--architecture={path}",
+            f"--export_dir={export}",
+        )
+        model = tf.saved_model.load(export)
+        outputs = model.signatures["serving_default"](tf.zeros([2, 8, 8, 3]))
+        self.assertEqual(outputs["logits"].shape, [2, 10])
+        # By hand: the size of the largest, four bytes a parameter.
+        data = export / "variables" / "variables.data-00000-of-00001"
+        self.assertBetween(data.stat().st_size, 4 * 204_746, 4.1 * 204_746)
+
+
+if __name__ == "__main__":
+    absltest.main()
