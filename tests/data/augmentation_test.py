@@ -87,10 +87,10 @@ class JitterGeometryTest(absltest.TestCase):
         np.testing.assert_allclose(a, d, atol=1e-4)  # A rotation and
         np.testing.assert_allclose(b, -c, atol=1e-4)  # a common scale.
         draws = {
-            "angle": np.degrees(np.arctan2(c, a)) / 12,
-            "zoom": (np.hypot(a, c) - 1) / 0.12,
-            "right": matrix[:, 0, 2] / (0.1 * SIDE),
-            "down": matrix[:, 1, 2] / (0.1 * SIDE),
+            "angle": np.degrees(np.arctan2(c, a)) / 5,
+            "zoom": (np.hypot(a, c) - 1) / 0.05,
+            "right": matrix[:, 0, 2] / (0.04 * SIDE),
+            "down": matrix[:, 1, 2] / (0.04 * SIDE),
         }
         for name, draw in draws.items():
             with self.subTest(name):

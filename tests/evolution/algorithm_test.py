@@ -14,7 +14,12 @@ from tf_autoformer.space import constraint, search_space
 
 Architecture = architecture_lib.Architecture
 Candidate = algorithm.Candidate
-SPACE = search_space.SEARCH_SPACES["digits"]
+SPACE = search_space.SearchSpace(
+    embed_dims=(16, 32, 48, 64),
+    depths=(2, 3, 4),
+    num_heads=(1, 2, 3, 4),
+    mlp_ratios=(0.5, 1.0, 2.0, 4.0),
+)
 CONFIG = algorithm.EvolutionConfig(
     population=12, generations=6, parents=4, crossovers=5, mutations=5
 )

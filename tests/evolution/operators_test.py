@@ -12,7 +12,12 @@ from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import sampling, search_space
 
 Architecture = architecture_lib.Architecture
-SPACE = search_space.SEARCH_SPACES["digits"]
+SPACE = search_space.SearchSpace(
+    embed_dims=(16, 32, 48, 64),
+    depths=(2, 3, 4),
+    num_heads=(1, 2, 3, 4),
+    mlp_ratios=(0.5, 1.0, 2.0, 4.0),
+)
 DRAWS = 20_000
 
 # Differ in everything.

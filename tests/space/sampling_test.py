@@ -11,7 +11,12 @@ from absl.testing import absltest, parameterized
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import sampling, search_space
 
-SPACE = search_space.SEARCH_SPACES["digits"]
+SPACE = search_space.SearchSpace(
+    embed_dims=(16, 32, 48, 64),
+    depths=(2, 3, 4),
+    num_heads=(1, 2, 3, 4),
+    mlp_ratios=(0.5, 1.0, 2.0, 4.0),
+)
 DRAWS = 20_000
 
 

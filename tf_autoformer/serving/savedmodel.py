@@ -123,14 +123,15 @@ def export(
             tf.saved_model.save(
                 served, str(partial), signatures=served.signatures()
             )
+            extra = partial / "assets.extra"
+            files.write_json(
+                extra / "architecture.json", architecture.to_dict()
+            )
+            warmup.write(extra, served.image_shape)
         except tf.errors.OpError as error:
             raise errors.InputError(
                 f"cannot write to {folder}: {error.message.splitlines()[0]}"
             ) from error
-        extra = partial / "assets.extra"
-        extra.mkdir()
-        files.write_json(extra / "architecture.json", architecture.to_dict())
-        warmup.write(extra, served.image_shape)
     _LOGGER.info("exported to %s", folder)
 
 

@@ -126,11 +126,11 @@ class Constraint:
         Raises:
           InputError: none was found.
         """
+        self.require_reachable()
         for _ in range(_UNIFORM_TRIES):
             drawn = sampling.uniform(self.space, rng)
             if self.allows(drawn):
                 return drawn
-        self.require_reachable()
         ends = []
         for _ in range(_WALKS):
             ends.append(self._walk(rng))
