@@ -39,18 +39,16 @@ class SummariesTest(absltest.TestCase):
             },
         )
         width, height, png = found["augmented_images"]
-        self.assertEqual((int(width), int(height)), (288, 288))
+        self.assertEqual((int(width), int(height)), (300, 300))
         grid = tf.io.decode_png(png).numpy() / 255
         scaled = (images - images[:10].min()) / np.ptp(images)
-        for tile in range(9):  # Three rows of three, each pixel 12 wide.
+        # Three rows of three, each pixel 10 wide, framed by one pixel.
+        for tile in range(9):
             row, column = divmod(tile, 3)
-            np.testing.assert_allclose(
-                grid[row * 96 + 6 : (row + 1) * 96 : 12][
-                    :, column * 96 + 6 : (column + 1) * 96 : 12
-                ],
-                scaled[tile],
-                atol=0.01,
-            )
+            top, left = 100 * row + 10, 100 * column + 10
+            pixels = grid[top + 5 : top + 80 : 10, left + 5 : left + 80 : 10]
+            np.testing.assert_allclose(pixels, scaled[tile], atol=0.01)
+            np.testing.assert_allclose(grid[100 * row], 0.5, atol=0.01)
 
 
 if __name__ == "__main__":

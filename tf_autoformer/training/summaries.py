@@ -46,9 +46,13 @@ class Summaries:
           images: float32 [batch, height, width, 3], of any range.
         """
         side = min(5, math.isqrt(images.shape[0]))
-        height, width, channels = images.shape[1:]
         low, high = tf.reduce_min(images), tf.reduce_max(images)
         tiles = (images[: side * side] - low) / tf.maximum(high - low, 1e-6)
+        # A grey frame around each tells neighbours apart.
+        tiles = tf.pad(
+            tiles, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=0.5
+        )
+        height, width, channels = tiles.shape[1:]
         tiles = tf.reshape(tiles, [side, side, height, width, channels])
         grid = tf.reshape(
             tf.transpose(tiles, [0, 2, 1, 3, 4]),
