@@ -30,7 +30,8 @@ quickstart: $(RUNTIME)  ## Train, search and report on the digits data set.
 	$(PYTHON) -m tf_autoformer.report --workdir=$(WORKDIR)
 
 test: $(DEV)  ## Run the tests.
-	$(PYTHON) -m pytest -q -n auto --maxprocesses=4 --durations=5 tests
+	$(PYTHON) -m pytest -q -n auto --maxprocesses=4 --dist loadfile \
+	  --durations=5 tests
 
 lint: $(DEV)  ## Check style, types, the rooms' imports and BUILD.
 	$(PYTHON) -m ruff check

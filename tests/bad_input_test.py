@@ -337,9 +337,9 @@ class WorkdirTest(TrainedTest):
 
     def test_an_unreachable_constraint_says_what_can_be_reached(self):
         before = contents(self.path)
-        for arguments in (["--max_params=4585"], ["--min_params=204747"]):
+        for arguments in (["--max_params=100"], ["--min_params=1e9"]):
             result = self.run_search("--name=other", "--version=2", *arguments)
-            self.check_mistake(result, "params.* 4,586 to 204,746")
+            self.check_mistake(result, r"reaches from [\d,]+ to [\d,]+ params")
         self.check_unchanged(before)
 
     def test_an_existing_export_is_refused_before_the_search_starts(self):
@@ -378,15 +378,15 @@ class WorkdirTest(TrainedTest):
             (changed(depth=3), "num_heads has 2 entries for depth 3"),
             (
                 changed(embed_dim=24),
-                "embed_dim is 24, outside.* allows 16, 32, 48, 64",
+                r"embed_dim is 24, outside.* allows (\d+, )+\d+$",
             ),
             (
-                changed(num_heads=[1, 5]),
-                r"num_heads\[1\] is 5, outside.* allows 1, 2, 3, 4",
+                changed(num_heads=[1, 9]),
+                r"num_heads\[1\] is 9, outside.* allows (\d+, )+\d+$",
             ),
             (
                 changed(mlp_ratio=[3, 1]),
-                r"mlp_ratio\[0\] is 3, outside.* allows 0\.5, 1, 2, 4",
+                r"mlp_ratio\[0\] is 3.0, outside.* allows ([\d.]+, )+\d+$",
             ),
         ):
             with self.subTest(text):
@@ -486,11 +486,11 @@ class FullDiskTest(TrainedTest):
         self.assertLen(list(self.new.rglob("*.index")), 1)
 
     def test_search_keeps_what_is_whole_and_continues_with_space(self):
-        arguments = ("--name=other", "--population=40", "--generations=1")
+        arguments = ("--name=other", "--population=45", "--generations=1")
         arguments += ("--version=2",)
         folder = self.path / "search" / "other"
         # Of the list of candidates the last line is cut.
-        result = self.run_search(*arguments, max_bytes=6_000)
+        result = self.run_search(*arguments, max_bytes=5_000)
         self.check_full(result, folder)
         whole, _, torn = (
             (folder / "candidates.jsonl").read_text().rpartition("\n")
@@ -507,7 +507,7 @@ class FullDiskTest(TrainedTest):
         self.check_works(self.run_search(*arguments))
         text = (folder / "candidates.jsonl").read_text()
         self.assertStartsWith(text, whole)
-        self.assertLen(text.splitlines(), 40)
+        self.assertLen(text.splitlines(), 45)
         candidates = map(json.loads, text.splitlines())
         most_accurate = max(candidates, key=lambda c: c["accuracy"])
         self.assertEqual(best, most_accurate["architecture"])

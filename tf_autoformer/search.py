@@ -21,6 +21,8 @@ def main() -> None:
         config.name(),
         config.export_folder(),
     )
+    best = session.load_best(workdir / "search" / name)
+    savedmodel.require_free(folder, best)
     search = session.Search(
         workdir,
         name,
@@ -29,12 +31,12 @@ def main() -> None:
         config.data_dir(),
         tf.distribute.MirroredStrategy(),
     )
-    savedmodel.require_free(folder, search.best)
     board = search_board.SearchBoard(
         workdir, search.folder, search.experiment.model
     )
     for ranking in search.run():
         board.show(ranking)
+    savedmodel.require_free(folder, search.best)
     if not folder.exists():
         savedmodel.export(
             search.supernet, search.best, search.experiment.dataset, folder

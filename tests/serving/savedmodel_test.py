@@ -133,7 +133,7 @@ def _decoded(encoded: bytes) -> tf.Tensor:
     return tf.clip_by_value(resized, 0, 1)
 
 
-class ExportTest(tf.test.TestCase):
+class ExportTest(absltest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -158,9 +158,11 @@ class ExportTest(tf.test.TestCase):
         return logits
 
     def _check_outputs(self, outputs, logits: np.ndarray) -> None:
-        self.assertAllClose(outputs["logits"], logits, TOLERANCE, TOLERANCE)
+        np.testing.assert_allclose(
+            outputs["logits"], logits, TOLERANCE, TOLERANCE
+        )
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        self.assertAllClose(
+        np.testing.assert_allclose(
             outputs["probabilities"],
             exponentials / exponentials.sum(axis=1, keepdims=True),
             TOLERANCE,
@@ -272,7 +274,7 @@ class ExportTest(tf.test.TestCase):
             savedmodel.require_free(self.folder / "subnet", SPACE.largest)
 
 
-class FailedExportTest(tf.test.TestCase):
+class FailedExportTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
         self.parent = pathlib.Path(self.create_tempdir().full_path)

@@ -103,6 +103,15 @@ class CheckpointTest(absltest.TestCase):
         ):
             checkpoint.load_supernet(self.folder, tf.distribute.get_strategy())
 
+    def test_a_damaged_index_is_told_and_not_taken_for_a_fresh_start(self):
+        training = _Training(self.folder, seed=0)
+        training.advance()
+        training.checkpoint.save()
+        (self.folder / "checkpoints" / "checkpoint").write_text("damaged")
+
+        with self.assertRaisesRegex(errors.InputError, "checkpoint is dam"):
+            _Training(self.folder, seed=1).checkpoint.restore()
+
     def test_a_damaged_checkpoint_is_told_in_one_line(self):
         training = _Training(self.folder, seed=0)
         training.advance()

@@ -57,7 +57,12 @@ class Report:
                 f"{export} holds no exported subnet; run the search first"
             )
         self._found = found
-        self._signatures = tf.saved_model.load(str(export)).signatures
+        try:
+            self._signatures = tf.saved_model.load(str(export)).signatures
+        except (tf.errors.OpError, OSError) as error:
+            raise errors.InputError(
+                f"cannot load {export}: {errors.reason(error)}"
+            ) from error
         self._dataset = datasets.load(self._experiment.dataset, data_dir)
         strategy = tf.distribute.get_strategy()
         supernet, _ = checkpoint.load_supernet(workdir, strategy)

@@ -11,6 +11,7 @@ from tf_autoformer import files
 from tf_autoformer.analysis import pictures
 from tf_autoformer.evolution import algorithm
 from tf_autoformer.space import model as model_lib
+from tf_autoformer.training import summaries
 
 
 class SearchBoard:
@@ -31,7 +32,7 @@ class SearchBoard:
         self._folder = folder
         self._model = model
         log = pathlib.Path(workdir) / "tensorboard" / f"search_{folder.name}"
-        self._writer = tf.summary.create_file_writer(str(log))
+        self._writer = summaries.open_writer(log)
 
     def show(self, ranking: Sequence[algorithm.Candidate]) -> None:
         """Draws the search so far.

@@ -90,8 +90,7 @@ class Search:
     @property
     def best(self) -> Architecture | None:
         """The best architecture so far; None before the first generation."""
-        path = self.folder / "best.json"
-        return Architecture.load(path) if path.exists() else None
+        return load_best(self.folder)
 
     def run(self) -> Iterator[list[algorithm.Candidate]]:
         """Searches, from where it stopped if it was stopped.
@@ -112,6 +111,8 @@ class Search:
         for ranking in algorithm.search(
             config, self.constraint, self._evaluate
         ):
+            if len(ranking) < known:
+                continue  # Known, as are later ones: nothing to write or show.
             best = ranking[0].architecture
             files.write_json(self.folder / "best.json", best.to_dict())
             self._report_generation(ranking)
@@ -152,6 +153,16 @@ class Search:
         _LOGGER.info("%s  %d candidates", text, done)
 
 
+def load_best(folder: pathlib.Path) -> Architecture | None:
+    """The best architecture of the search in `folder`; None if there is none.
+
+    Raises:
+      InputError: the file is damaged.
+    """
+    path = folder / "best.json"
+    return Architecture.load(path) if path.exists() else None
+
+
 def load_constraint(
     folder: pathlib.Path, experiment: experiment_lib.Experiment
 ) -> constraint_lib.Constraint:
@@ -163,9 +174,18 @@ def load_constraint(
     path = folder / "config.json"
     if not path.exists():
         raise errors.InputError(f"{folder} holds no search; run one first")
-    ranges = files.read_json(path)["constraint"]
+    values = files.read_json(path)
+    try:
+        ranges = {
+            name: constraint_lib.Range(**ends)
+            for name, ends in values["constraint"].items()
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise errors.InputError(
+            f"{path} is not a configuration of this program: {error!r}"
+        ) from error
     return constraint_lib.Constraint(
         experiment.space,
         functools.partial(cost.costs, experiment.model),
-        {name: constraint_lib.Range(**ends) for name, ends in ranges.items()},
+        ranges,
     )

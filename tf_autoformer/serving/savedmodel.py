@@ -130,7 +130,7 @@ def export(
             warmup.write(extra, served.image_shape)
         except tf.errors.OpError as error:
             raise errors.InputError(
-                f"cannot write to {folder}: {error.message.splitlines()[0]}"
+                f"cannot write to {folder}: {errors.reason(error)}"
             ) from error
     _LOGGER.info("exported to %s", folder)
 

@@ -99,7 +99,7 @@ def _choices(choices: tuple[float, ...]) -> str:
 def _check(field: str, value: float, choices: tuple[float, ...]) -> None:
     if value not in choices:
         raise errors.InputError(
-            f"{field} is {value:g}, outside the search space; "
+            f"{field} is {value}, outside the search space; "
             f"it allows {_choices(choices)}"
         )
 

@@ -72,7 +72,12 @@ class TrainingCheckpoint:
           InputError: the checkpoint is damaged.
         """
         with _worded(self._folder, "restore"):
-            self._manager.restore_or_initialize()
+            found = self._manager.restore_or_initialize()
+        index = self._folder / "checkpoint"
+        if found is None and index.exists():
+            raise errors.InputError(
+                f"cannot restore a checkpoint: {index} is damaged"
+            )
         return int(self._optimizer.iterations.numpy())
 
     def save(self) -> None:
@@ -122,7 +127,6 @@ def _worded(folder: pathlib.Path, verb: str) -> Iterator[None]:
         yield
     # IndexError is how its reader says that a file is too short.
     except (tf.errors.OpError, OSError, IndexError) as error:
-        reason = getattr(error, "message", str(error)).splitlines()[0]
         raise errors.InputError(
-            f"cannot {verb} a checkpoint in {folder}: {reason}"
+            f"cannot {verb} a checkpoint in {folder}: {errors.reason(error)}"
         ) from error

@@ -48,6 +48,10 @@ class TrainingConfig:
                 f"warmup_epochs is {self.warmup_epochs}; it must not exceed "
                 f"epochs, {self.epochs}"
             )
+        if self.seed >= 2**31:
+            raise errors.InputError(
+                f"seed is {self.seed}; it must be below 2**31"
+            )
         if self.label_smoothing >= 1:
             raise errors.InputError(
                 f"label_smoothing is {self.label_smoothing}; it must be below 1"

@@ -8,7 +8,7 @@ import random
 import numpy as np
 import tensorflow as tf
 
-from tf_autoformer import errors
+from tf_autoformer import errors, files
 from tf_autoformer.data import datasets, pipeline
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, sampling, search_space
@@ -79,11 +79,12 @@ class Trainer:
                 f"batch_size is {recipe.batch_size}; it must be a multiple of "
                 f"the number of replicas, {strategy.num_replicas_in_sync}"
             )
-        experiment_lib.claim(workdir, dataclasses.asdict(experiment))
+        files.require_writable(workdir)
         self.experiment = experiment
         self._cadence = cadence
         self._strategy = strategy
         self._dataset = datasets.load(experiment.dataset, data_dir)
+        experiment_lib.claim(workdir, dataclasses.asdict(experiment))
         images = self._dataset.num_examples(self._dataset.source.train)
         self.total_steps = recipe.steps(images)
 
@@ -149,7 +150,7 @@ class Trainer:
             f"{cost.params(model, space.largest):,}",
         )
         _LOGGER.info(
-            "%s at step %d of %d on %d replicas",
+            "%s at step %d of %d, replicas: %d",
             "continuing" if start else "starting",
             start,
             self.total_steps,
@@ -181,13 +182,17 @@ class Trainer:
     ) -> None:
         """Reports, evaluates and saves when due, and at the end."""
         last = step == self.total_steps
-        if last or step % self._cadence.log_every == 0:
+        save = last or step % self._cadence.checkpoint_every == 0
+        log = last or step % self._cadence.log_every == 0
+        if save or log:
+            _require_finite(step, recent)
+        if log:
             self._report(step, recent, meter)
             recent.clear()
         if last or step % self._cadence.evaluate_every == 0:
             with meter.paused():
                 self._evaluate(step)
-        if last or step % self._cadence.checkpoint_every == 0:
+        if save:
             with meter.paused():
                 self._checkpoint.save()
 
@@ -201,11 +206,6 @@ class Trainer:
         means = step_lib.StepMetrics(
             *(float(np.mean(values)) for values in zip(*recent, strict=True))
         )
-        if not np.isfinite(means.loss):
-            raise errors.InputError(
-                f"the loss is {means.loss} at step {step}; the last good "
-                "checkpoint is kept; try a smaller learning_rate"
-            )
         steps_per_second, eta = meter.update(step)
         speed = steps_per_second * self.experiment.training.batch_size
         _LOGGER.info(
@@ -233,6 +233,16 @@ class Trainer:
         )
         self._summaries.accuracies(step, accuracies)
         self._summaries.flush()
+
+
+def _require_finite(step: int, recent: list[step_lib.StepMetrics]) -> None:
+    """Fails before a checkpoint of a broken training replaces a good one."""
+    losses = [float(metrics.loss) for metrics in recent]
+    if not np.all(np.isfinite(losses)):
+        raise errors.InputError(
+            f"the loss is {losses[-1]} by step {step}; the last good "
+            "checkpoint is kept; try a smaller learning_rate"
+        )
 
 
 def make_optimizer(

@@ -7,7 +7,22 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from tf_autoformer import errors
 from tf_autoformer.training import step as step_lib
+
+
+def open_writer(folder: pathlib.Path) -> tf.summary.SummaryWriter:
+    """Opens a TensorBoard log.
+
+    Raises:
+      InputError: the folder cannot be written.
+    """
+    try:
+        return tf.summary.create_file_writer(str(folder))
+    except tf.errors.OpError as error:
+        raise errors.InputError(
+            f"cannot write to {folder}: {errors.reason(error)}"
+        ) from error
 
 
 class Summaries:
@@ -15,7 +30,7 @@ class Summaries:
 
     def __init__(self, workdir: str | os.PathLike[str]):
         folder = pathlib.Path(workdir) / "tensorboard" / "train"
-        self._writer = tf.summary.create_file_writer(str(folder))
+        self._writer = open_writer(folder)
 
     def metrics(
         self, step: int, metrics: step_lib.StepMetrics, speed: float
