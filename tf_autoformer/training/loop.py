@@ -1,5 +1,6 @@
 """Algorithm 1 as a loop that can be stopped and continued at any time."""
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -131,13 +132,21 @@ class Trainer:
             return
         self._begin(start)
         meter = progress.Meter(start, self.total_steps)
-        recent = []
+        recent: list[step_lib.StepMetrics] = []
+        traced: set[int] = set()
         steps = range(start, self.total_steps)
         # The range first: so no batch is drawn that no step takes.
         for step, (images, labels) in zip(steps, self._batches(start)):  # noqa: B905
             if step == start:
                 self._show(step, images)
-            recent.append(self._step(images, labels, self._sampler.sample()))
+            architecture = self._sampler.sample()
+            if architecture.depth in traced:
+                clock = contextlib.nullcontext()
+            else:  # Tracing would make the remaining time look far longer.
+                clock = meter.paused()
+                traced.add(architecture.depth)
+            with clock:
+                recent.append(self._step(images, labels, architecture))
             self._end_step(step + 1, recent, meter)
 
     def _begin(self, start: int) -> None:
