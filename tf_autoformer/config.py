@@ -195,7 +195,8 @@ def architecture() -> architecture_lib.Architecture:
     Raises:
       InputError: the file is missing or not an architecture.
     """
-    return architecture_lib.Architecture.load(FLAGS.architecture)
+    path = pathlib.Path(FLAGS.architecture).expanduser()
+    return architecture_lib.Architecture.load(path)
 
 
 def experiment() -> experiment_lib.Experiment:
@@ -273,7 +274,7 @@ def _show_progress() -> None:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     absl_logging.set_verbosity(absl_logging.WARNING)
-    logging.getLogger("tensorflow").setLevel(logging.WARNING)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _fail(code: int, message: str) -> None:

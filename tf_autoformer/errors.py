@@ -12,5 +12,6 @@ class InputError(ValueError):
 
 def reason(error: Exception) -> str:
     """One line of what TensorFlow says, without the names of its operations."""
-    line = (getattr(error, "message", "") or str(error)).splitlines()[0]
+    text = getattr(error, "message", "") or str(error) or repr(error)
+    line = text.splitlines()[0]
     return re.sub(r"^(\{\{.*?\}\} )+| \[Op:.*$", "", line)

@@ -66,6 +66,8 @@ class TrainingConfigTest(absltest.TestCase):
             ({"batch_size": 0}, "batch_size is 0; it must be positive"),
             ({"weight_decay": -1}, "weight_decay is -1; it must be 0 or more"),
             ({"warmup_epochs": 9, "epochs": 5}, "must not exceed epochs, 5"),
+            ({"learning_rate": 1e-6}, "min_learning_rate is 1e-05; it must n"),
+            ({"seed": 2**31}, "seed is 2147483648; it must be below"),
             ({"label_smoothing": 1}, "label_smoothing is 1; it must be below"),
         ):
             with self.assertRaisesRegex(errors.InputError, message):

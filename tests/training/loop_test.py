@@ -58,7 +58,7 @@ class LoopTest(absltest.TestCase):
         )
         variables = [tf.Variable([1.0], name=name) for name in names]
         recipe = config.TrainingConfig(
-            weight_decay=0.5, warmup_learning_rate=0.1
+            weight_decay=0.5, learning_rate=0.1, warmup_learning_rate=0.1
         )
         optimizer = loop.make_optimizer(recipe, 100, 100)
         optimizer.build(variables)

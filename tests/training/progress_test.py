@@ -29,6 +29,13 @@ class MeterTest(absltest.TestCase):
         self.now += 1
         self.assertEqual(meter.update(5), (5.0, "0:00:01"))
 
+    def test_units_done_in_a_pause_do_not_count_for_the_speed(self):
+        meter = progress.Meter(done=0, total=10)
+        with meter.paused(units=2):
+            self.now += 60
+        self.now += 1
+        self.assertEqual(meter.update(4), (2.0, "0:00:03"))
+
 
 if __name__ == "__main__":
     absltest.main()

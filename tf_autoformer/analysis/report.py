@@ -34,7 +34,7 @@ class Report:
       data_dir: where prepared data sets are kept; TFDS's default if None.
 
     Raises:
-      InputError: the supernet, the search or the export is missing.
+      InputError: the supernet, the search or its export is missing.
     """
 
     def __init__(
@@ -51,10 +51,12 @@ class Report:
         self._constraint = session.load_constraint(
             self._search, self._experiment
         )
-        found = savedmodel.exported_architecture(export)
-        if found is None:
+        found = session.load_best(self._search)
+        if found is None or savedmodel.exported_architecture(export) != found:
             raise errors.InputError(
-                f"{export} holds no exported subnet; run the search first"
+                f"{export} does not hold the subnet that {self._search} "
+                "found; run the search to its end, or name the version that "
+                "it exported"
             )
         self._found = found
         try:

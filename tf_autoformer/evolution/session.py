@@ -5,6 +5,7 @@ import functools
 import logging
 import os
 import pathlib
+import random
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -58,12 +59,9 @@ class Search:
         self.experiment = experiment_lib.load(workdir)
         self.config = config
         self.folder = pathlib.Path(workdir) / "search" / name
-        self.constraint = constraint_lib.Constraint(
-            self.experiment.space,
-            functools.partial(cost.costs, self.experiment.model),
-            ranges,
-        )
-        self.constraint.require_reachable()
+        self.constraint = _constraint(self.experiment, ranges)
+        # Fails before the folder is made if nothing satisfies it.
+        self.constraint.sample(random.Random(config.search_seed))
         self.supernet, step = checkpoint.load_supernet(workdir, strategy)
         self._claim(step)
         dataset = datasets.load(self.experiment.dataset, data_dir)
@@ -184,6 +182,13 @@ def load_constraint(
         raise errors.InputError(
             f"{path} is not a configuration of this program: {error!r}"
         ) from error
+    return _constraint(experiment, ranges)
+
+
+def _constraint(
+    experiment: experiment_lib.Experiment,
+    ranges: Mapping[str, constraint_lib.Range],
+) -> constraint_lib.Constraint:
     return constraint_lib.Constraint(
         experiment.space,
         functools.partial(cost.costs, experiment.model),

@@ -1,8 +1,6 @@
 """One architecture: what the search chooses."""
 
 import dataclasses
-import hashlib
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -85,12 +83,6 @@ class Architecture:
             "num_heads": list(self.num_heads),
             "mlp_ratio": list(self.mlp_ratio),
         }
-
-    @property
-    def digest(self) -> str:
-        """Eight hexadecimal digits, the same in every process."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _list(values: Mapping[str, Any], field: str) -> list[Any]:

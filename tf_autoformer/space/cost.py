@@ -55,10 +55,10 @@ def macs_by_part(
         for kernel in ("qkv_kernel", "projection_kernel"):
             parts["projections"] += tokens * weights(attention, kernel)
         heads = architecture.num_heads[block]
-        pairs = 2 * tokens**2 * heads * model.head_dim
-        parts["attention"] += pairs
+        products = 2 * tokens**2 * heads * model.head_dim
+        parts["attention"] += products
         if model.has_relative_position:
-            parts["relative_position"] += pairs
+            parts["relative_position"] += products
         for dense in ("mlp_expand", "mlp_contract"):
             layer = extents.block_layer(block, dense)
             parts["mlp"] += tokens * weights(layer, "kernel")

@@ -40,20 +40,20 @@ def self_attention(
 
     relative = "key_vertical" in weights
     if relative:
-        flags = relative_position.indicators(grid)
-        flags = tf.broadcast_to(
-            tf.constant(flags, x.dtype),
-            [tf.shape(x)[0], heads, tokens, flags.shape[1]],
+        indicators = relative_position.indicators(grid)
+        indicators = tf.broadcast_to(
+            tf.constant(indicators, x.dtype),
+            [tf.shape(x)[0], heads, tokens, indicators.shape[1]],
         )
         query_terms = relative_position.keys(query, weights, grid)
         query = tf.concat([query, query_terms], axis=-1)
-        key = tf.concat([key, flags], axis=-1)
-        value = tf.concat([value, flags], axis=-1)
+        key = tf.concat([key, indicators], axis=-1)
+        value = tf.concat([value, indicators], axis=-1)
 
     attention = tf.nn.softmax(tf.matmul(query, key, transpose_b=True))
     context = tf.matmul(attention, value)  # [batch, heads, tokens, dim (+ …)]
     if relative:
-        context, sums = tf.split(context, [dim, flags.shape[3]], axis=-1)
+        context, sums = tf.split(context, [dim, indicators.shape[3]], axis=-1)
         context += relative_position.values(sums, weights, grid)
 
     context = tf.transpose(context, [0, 2, 1, 3])

@@ -14,7 +14,7 @@ def prefix(variable: tf.Variable, shape: Sequence[Any]) -> tuple[slice, ...]:
     """The index of the leading box of a variable.
 
     Args:
-      variable: a weight, or an optimizer's moment of one.
+      variable: a weight.
       shape: the box's size on each axis, integer or int32 scalar tensor.
     """
     # A whole axis is left open, which keeps its static size in a graph.
@@ -27,7 +27,7 @@ def prefix(variable: tf.Variable, shape: Sequence[Any]) -> tuple[slice, ...]:
 def initializer(
     weight: str, stddev: float
 ) -> tf.keras.initializers.Initializer:
-    """How a weight of this name starts: as in DeiT, which the paper follows.
+    """How a weight of this name starts: zero, one or truncated normal.
 
     Args:
       weight: its name.

@@ -73,11 +73,8 @@ class TrainingCheckpoint:
         """
         with _worded(self._folder, "restore"):
             found = self._manager.restore_or_initialize()
-        index = self._folder / "checkpoint"
-        if found is None and index.exists():
-            raise errors.InputError(
-                f"cannot restore a checkpoint: {index} is damaged"
-            )
+        if found is None and (self._folder / "checkpoint").exists():
+            raise _damaged(self._folder)
         return int(self._optimizer.iterations.numpy())
 
     def save(self) -> None:
@@ -107,17 +104,26 @@ def load_supernet(
     """
     experiment = experiment_lib.load(workdir)
     folder = _folder(workdir)
-    latest = tf.train.latest_checkpoint(str(folder))
-    if latest is None:
+    if not (folder / "checkpoint").exists():
         raise errors.InputError(
             f"{folder} holds no checkpoint; train the supernet first"
         )
+    state = tf.train.get_checkpoint_state(str(folder))
+    if state is None:
+        raise _damaged(folder)
+    latest = state.model_checkpoint_path
     with strategy.scope():
         supernet = supernet_lib.Supernet(experiment.model, experiment.space)
     with _worded(folder, "restore"):
         status = tf.train.Checkpoint(supernet=supernet).restore(latest)
         status.assert_existing_objects_matched().expect_partial()
     return supernet, int(latest.rsplit("-", 1)[1])
+
+
+def _damaged(folder: pathlib.Path) -> errors.InputError:
+    return errors.InputError(
+        f"cannot restore a checkpoint: {folder / 'checkpoint'} is damaged"
+    )
 
 
 @contextlib.contextmanager

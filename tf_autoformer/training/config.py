@@ -48,6 +48,12 @@ class TrainingConfig:
                 f"warmup_epochs is {self.warmup_epochs}; it must not exceed "
                 f"epochs, {self.epochs}"
             )
+        for field in ("min_learning_rate", "warmup_learning_rate"):
+            if getattr(self, field) > self.learning_rate:
+                raise errors.InputError(
+                    f"{field} is {getattr(self, field)}; it must not exceed "
+                    f"learning_rate, {self.learning_rate}"
+                )
         if self.seed >= 2**31:
             raise errors.InputError(
                 f"seed is {self.seed}; it must be below 2**31"

@@ -13,7 +13,7 @@ _BATCH_SIZE = 512
 class Evaluator:
     """Counts how many images of a split a subnet labels correctly.
 
-    One trace serves every architecture of one depth.
+    The traces are one for each depth, and for a smaller last batch.
 
     Args:
       strategy: the supernet's.

@@ -142,8 +142,8 @@ class Trainer:
             architecture = self._sampler.sample()
             if architecture.depth in traced:
                 clock = contextlib.nullcontext()
-            else:  # Tracing would make the remaining time look far longer.
-                clock = meter.paused()
+            else:  # With its tracing it would make the rest look far longer.
+                clock = meter.paused(units=1)
                 traced.add(architecture.depth)
             with clock:
                 recent.append(self._step(images, labels, architecture))
@@ -246,12 +246,14 @@ class Trainer:
 
 def _require_finite(step: int, recent: list[step_lib.StepMetrics]) -> None:
     """Fails before a checkpoint of a broken training replaces a good one."""
-    losses = [float(metrics.loss) for metrics in recent]
-    if not np.all(np.isfinite(losses)):
-        raise errors.InputError(
-            f"the loss is {losses[-1]} by step {step}; the last good "
-            "checkpoint is kept; try a smaller learning_rate"
-        )
+    for name in ("loss", "gradient_norm"):
+        values = [float(getattr(metrics, name)) for metrics in recent]
+        if not np.all(np.isfinite(values)):
+            raise errors.InputError(
+                f"the {name} is {values[-1]} by step {step}; nothing was "
+                "saved since; start again in another workdir, for example "
+                "with a smaller learning_rate"
+            )
 
 
 def make_optimizer(

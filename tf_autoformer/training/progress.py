@@ -20,10 +20,11 @@ class Meter:
         self._since = time.monotonic()
 
     @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Leaves the time spent in the body out of the speed."""
+    def paused(self, units: int = 0) -> Iterator[None]:
+        """Leaves the body's time, and units done in it, out of the speed."""
         start = time.monotonic()
         yield
+        self._done += units
         self._since += time.monotonic() - start
 
     @property

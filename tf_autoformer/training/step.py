@@ -128,9 +128,12 @@ class TrainStep:
         number of replicas nor a restart changes it.
         """
         step = tf.cast(self._optimizer.iterations, tf.int32)
+        # Folded: (seed, step) itself is the augmentation's.
+        seed = tf.random.experimental.stateless_fold_in(
+            tf.stack([self._seed, step]), 1
+        )
         noise = tf.random.stateless_uniform(
-            [self._batch_size, self._supernet.max_depth, 2],
-            tf.stack([self._seed, step]),
+            [self._batch_size, self._supernet.max_depth, 2], seed
         )
         context = tf.distribute.get_replica_context()
         rows = self._batch_size // context.num_replicas_in_sync
