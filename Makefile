@@ -3,7 +3,6 @@ PYTHON := $(VENV)/bin/python
 WORKDIR ?= runs/digits
 BUILDIFIER := @bazel/buildifier@8.2.1
 
-export TF_CPP_MIN_LOG_LEVEL = 3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Stamps newer than the requirements: nothing to install.
