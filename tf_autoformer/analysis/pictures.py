@@ -61,10 +61,7 @@ def candidates(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
 def progress(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
     """Best accuracy so far and each generation's mean accuracy."""
     numbers = sorted({c.generation for c in ranking})
-    means = [
-        np.mean([c.accuracy for c in ranking if c.generation == g])
-        for g in numbers
-    ]
+    means = [np.mean(algorithm.accuracies(ranking, g)) for g in numbers]
     bests = [
         max(c.accuracy for c in ranking if c.generation <= g) for g in numbers
     ]

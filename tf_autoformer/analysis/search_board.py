@@ -41,7 +41,7 @@ class SearchBoard:
           ranking: all candidates, ranked.
         """
         generation = max(candidate.generation for candidate in ranking)
-        accuracies = [c.accuracy for c in ranking if c.generation == generation]
+        accuracies = algorithm.accuracies(ranking, generation)
         best = ranking[0]
         drawings = {
             "candidates": pictures.candidates(ranking),

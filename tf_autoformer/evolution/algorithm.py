@@ -81,6 +81,11 @@ def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
     return sorted(candidates, key=lambda c: (-c.accuracy, c.costs["params"]))
 
 
+def accuracies(candidates: Sequence[Candidate], generation: int) -> list[float]:
+    """The accuracies of one generation's candidates."""
+    return [c.accuracy for c in candidates if c.generation == generation]
+
+
 def search(
     config: EvolutionConfig,
     constraint: constraint_lib.Constraint,

@@ -135,7 +135,7 @@ class Search:
 
     def _report_generation(self, ranking: list[algorithm.Candidate]) -> None:
         generation = max(candidate.generation for candidate in ranking)
-        accuracies = [c.accuracy for c in ranking if c.generation == generation]
+        accuracies = algorithm.accuracies(ranking, generation)
         best = ranking[0]
         self._report(
             f"generation {generation + 1}/{self.config.generations}  "
