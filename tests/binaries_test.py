@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -51,7 +52,7 @@ def _start(
     """Starts a binary; `arguments` are those besides the folders'."""
     command = [sys.executable, "-m", f"tf_autoformer.{binary}", *arguments]
     command.append(f"--workdir={workdir}")
-    if binary != "export":
+    if binary not in ("export", "describe"):
         command.append(f"--data_dir={_folder() / 'data'}")
     return subprocess.Popen(
         command,
@@ -329,6 +330,64 @@ class AfterSearchTest(BinariesTest):
         self.assertEqual(outputs["logits"].shape, [2, 10])
         exported = export / "assets.extra" / "architecture.json"
         self.assertEqual(json.loads(exported.read_text()), architecture)
+
+    def test_evaluate_finds_the_accuracy_that_the_search_found(self):
+        search = _searched() / "search" / "default"
+        best = json.loads((search / "best.json").read_text())
+        (candidate,) = (
+            candidate
+            for candidate in _candidates(search)
+            if candidate["architecture"] == best
+        )
+        before = _contents(_searched())
+        out, err = _run(
+            "evaluate",
+            _searched(),
+            f"--architecture={search / 'best.json'}",
+            "--split=validation",
+        )
+        self.assertEqual(
+            out.splitlines()[0],
+            "digits, validation split: 288 images at 8x8; "
+            f"{candidate['params']:,} params, {candidate['macs']:,} MACs",
+        )
+        # Half an image is how far rounding may go.
+        found = float(re.search(r"(?m)^top-1 +([\d.]+)%$", out)[1]) / 100
+        self.assertAlmostEqual(found, candidate["accuracy"], delta=0.5 / 288)
+        for figure in (r"top-5 +[\d.]+%", r"loss +[\d.]+", r"images/s +[\d,]+"):
+            self.assertRegex(out, f"(?m)^{figure}$")
+        self.assertEmpty(err)
+        self.assertEqual(_contents(_searched()), before)
+
+    def test_evaluate_takes_images_of_another_size(self):
+        best = _searched() / "search" / "default" / "best.json"
+        out, _ = _run(
+            "evaluate",
+            _searched(),
+            f"--architecture={best}",
+            "--image_size=12x16",
+        )
+        self.assertStartsWith(out, "digits, test split: 360 images at 12x16; ")
+        self.assertRegex(out, r"(?m)^top-1 +[\d.]+%$")
+
+    def test_describe_tells_what_the_search_counted_and_draws(self):
+        search = _searched() / "search" / "default"
+        candidate, *_ = _candidates(search)
+        path = _folder() / "candidate.json"
+        path.write_text(json.dumps(candidate["architecture"]))
+        picture = _folder() / "pictures" / "candidate.png"
+        out, err = _run(
+            "describe",
+            _searched(),
+            f"--architecture={path}",
+            f"--picture={picture}",
+        )
+        for name, cost in (("parameters", "params"), ("MACs", "macs")):
+            self.assertRegex(out, rf"(?m)^{name} +{candidate[cost]:,}$")
+        self.assertIn(f"picture: {picture}", out)
+        self.assertEmpty(err)
+        pixels = tf.io.decode_png(picture.read_bytes()).numpy()
+        self.assertGreater(np.ptp(pixels), 100)  # Not blank.
 
 
 if __name__ == "__main__":

@@ -139,6 +139,43 @@ class FilesTest(parameterized.TestCase):
         self.assertEqual((path / "file").read_bytes(), b"content")
         self.assertEqual(self._names(), ["there"])
 
+    def test_an_empty_folder_is_filled(self):
+        path = self.folder / "empty"
+        path.mkdir()
+        with files.new_folder(path) as partial:
+            (partial / "file").write_bytes(b"content")
+            self.assertEmpty(os.listdir(path))
+        self.assertEqual((path / "file").read_bytes(), b"content")
+        self.assertEqual(self._names(), ["empty"])
+
+    def test_a_failure_leaves_an_empty_folder_empty(self):
+        path = self.folder / "empty"
+        path.mkdir()
+        with (
+            self.assertRaises(RuntimeError),
+            files.new_folder(path) as partial,
+        ):
+            (partial / "file").write_bytes(b"content")
+            raise RuntimeError("failed")
+        self.assertEmpty(os.listdir(path))
+        self.assertEqual(self._names(), ["empty"])
+
+    def test_what_is_absent_or_an_empty_folder_is_new(self):
+        (self.folder / "empty").mkdir()
+        for name in ("absent", "absent/below", "empty"):
+            files.require_new(self.folder / name)
+        self.assertEqual(self._names(), ["empty"])
+
+    def test_a_file_or_a_folder_with_content_is_not_new(self):
+        (self.folder / "file").touch()
+        (self.folder / "full" / "below").mkdir(parents=True)
+        for name in ("file", "full"):
+            path = self.folder / name
+            with self.assertRaisesRegex(
+                errors.InputError, f"{path} exists already; it is not replaced"
+            ):
+                files.require_new(path)
+
 
 if __name__ == "__main__":
     absltest.main()

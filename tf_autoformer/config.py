@@ -1,82 +1,37 @@
-"""Command-line flags, and the only place that reads them.
+"""The command-line flags of every binary, and the only place that reads them.
 
-A flag is a field of a configuration dataclass: the field gives its name, type
-and default, the class's docstring its help. Flags become frozen dataclasses
-here; nothing else sees them.
+Flags become frozen dataclasses here; nothing else sees them.
 """
 
-import dataclasses
-import inspect
-import logging
 import pathlib
 import re
-import sys
 import typing
-from collections.abc import Callable, Mapping
-from typing import Any
 
-from absl import app, flags
-from absl import logging as absl_logging
+from absl import flags
 
-from tf_autoformer import errors
+from tf_autoformer import errors, flag_fields
+from tf_autoformer.analysis import subnet_evaluation
 from tf_autoformer.data import datasets
 from tf_autoformer.evolution import algorithm
+from tf_autoformer.official import conversion
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import constraint, model, search_space
+from tf_autoformer.space import constraint, published, search_space
+from tf_autoformer.space import model as model_lib
 from tf_autoformer.training import config as training_config
 from tf_autoformer.training import experiment as experiment_lib
 from tf_autoformer.training import loop
 
 FLAGS = flags.FLAGS
-# So that --help lists the flags defined here for whichever binary runs.
+# So that --help lists the flags of whichever binary runs.
 flags.disclaim_key_flags()
 
-_DEFINE: Mapping[type, Callable[..., Any]] = {
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    str: flags.DEFINE_string,
-}
 
-
-def _help(config: type) -> dict[str, str]:
-    """Field -> its text in the "Attributes:" of the docstring."""
-    text = inspect.getdoc(config).split("Attributes:\n", 1)[1]
-    entries = re.findall(r"^  (\w+): (.*(?:\n {4}.*)*)", text, re.MULTILINE)
-    return {
-        name: re.sub(r"\s+", " ", entry[0].upper() + entry[1:])
-        for name, entry in entries
-    }
-
-
-def _define(config: type, given: tuple[str, ...] = ()) -> None:
-    """Defines a flag for each field of a dataclass that is not `given`."""
-    texts = _help(config)
-    for field in dataclasses.fields(config):
-        if field.name in given:
-            continue
-        default, text = field.default, texts[field.name]
-        if typing.get_origin(field.type) is typing.Literal:
-            choices = typing.get_args(field.type)
-            flags.DEFINE_enum(field.name, default, choices, text)
-        else:
-            _DEFINE[field.type](field.name, default, text)
-
-
-def _read(config: type, **given: Any) -> Any:
-    """The dataclass of the flags that `_define` made for it."""
-    values = {
-        field.name: FLAGS[field.name].value
-        for field in dataclasses.fields(config)
-        if field.name not in given
-    }
-    return config(**given, **values)
-
-
-def _define_workdir() -> None:
+def _define_workdir(required: bool = True) -> None:
     flags.DEFINE_string(
         "workdir", None, "Folder of the supernet and all made from it."
     )
-    flags.mark_flag_as_required("workdir")
+    if required:
+        flags.mark_flag_as_required("workdir")
 
 
 def _define_data_dir() -> None:
@@ -91,15 +46,11 @@ def define_train() -> None:
     """Defines the flags of `train`."""
     _define_workdir()
     _define_data_dir()
-    flags.DEFINE_string(
-        "dataset", "digits", f"One of {', '.join(datasets.SOURCES)}."
-    )
-    flags.DEFINE_enum(
-        "search_space", "tiny", list(search_space.SEARCH_SPACES), "Its name."
-    )
-    _define(model.ModelConfig, given=("num_classes", "channels"))
-    _define(training_config.TrainingConfig)
-    _define(loop.Cadence)
+    _define_dataset("digits")
+    _define_search_space("tiny")
+    flag_fields.define(model_lib.ModelConfig, given=("num_classes", "channels"))
+    flag_fields.define(training_config.TrainingConfig)
+    flag_fields.define(loop.Cadence)
 
 
 def define_search() -> None:
@@ -112,7 +63,7 @@ def define_search() -> None:
     for cost, text in _COSTS.items():
         flags.DEFINE_float(f"max_{cost}", None, f"At most so many {text}.")
         flags.DEFINE_float(f"min_{cost}", None, f"At least so many {text}.")
-    _define(algorithm.EvolutionConfig)
+    flag_fields.define(algorithm.EvolutionConfig)
     flags.DEFINE_integer(
         "version", 1, "The subnet found is exported to WORKDIR/export/VERSION."
     )
@@ -124,16 +75,119 @@ _COSTS = {
 }
 
 
+def _define_dataset(default: str | None, note: str = "") -> None:
+    flags.DEFINE_string(
+        "dataset", default, f"One of {', '.join(datasets.SOURCES)}{note}."
+    )
+
+
+def _define_search_space(default: str | None, note: str = "") -> None:
+    names = ", ".join(search_space.SEARCH_SPACES)
+    flags.DEFINE_string(
+        "search_space", default, f"{names} or a JSON file of choices{note}."
+    )
+
+
+def _define_architecture(required: bool = True, note: str = "") -> None:
+    flags.DEFINE_string(
+        "architecture",
+        None,
+        f"JSON file, or one of {', '.join(published.NAMES)}{note}.",
+    )
+    if required:
+        flags.mark_flag_as_required("architecture")
+
+
+_OTHER_SIZE = (
+    "Of the input in pixels, 224 or, height first, 224x320; the supernet's by "
+    "default. For another one the position embedding is interpolated."
+)
+
+
 def define_export() -> None:
     """Defines the flags of `export`."""
     _define_workdir()
-    flags.DEFINE_string(
-        "architecture", None, "JSON file of the architecture to export."
-    )
+    _define_architecture()
+    flag_fields.define_image_size(None, _OTHER_SIZE)
     flags.DEFINE_string(
         "export_dir", None, "Folder to make, the SavedModel's own."
     )
-    flags.mark_flags_as_required(["architecture", "export_dir"])
+    flags.mark_flag_as_required("export_dir")
+
+
+def define_evaluate() -> None:
+    """Defines the flags of `evaluate`."""
+    _define_workdir()
+    _define_data_dir()
+    _define_architecture()
+    flag_fields.define_image_size(None, _OTHER_SIZE)
+    _define_dataset(None, "; the supernet's by default")
+    flags.DEFINE_enum(
+        "split", "test", ["train", "validation", "test"], "To evaluate on."
+    )
+    flags.DEFINE_integer(
+        "batch_size", 256, "Images of one batch.", lower_bound=1
+    )
+
+
+def define_describe() -> None:
+    """Defines the flags of `describe`."""
+    _define_workdir(required=False)
+    _define_architecture()
+    _define_search_space(None, "; checks that the architecture is in it")
+    flags.DEFINE_integer("num_classes", 1000, "Width of the head.")
+    flag_fields.define(
+        model_lib.ModelConfig,
+        given=("num_classes", "channels", *_NO_COST),
+    )
+    flags.DEFINE_string("picture", None, "PNG file to draw it to.")
+
+
+# Fields of the model that no cost depends on.
+_NO_COST = ("qkv_bias_layout", "drop_path", "init_stddev")
+
+
+def define_convert() -> None:
+    """Defines the flags of `convert`."""
+    _define_workdir()
+    flags.DEFINE_string(
+        "official_checkpoint",
+        None,
+        "A .pth file of the official code, to make the working folder of.",
+    )
+    flags.DEFINE_string(
+        "export_official",
+        None,
+        "A .pth file to make, of the working folder's supernet.",
+    )
+    flags.mark_flags_as_mutual_exclusive(
+        ["official_checkpoint", "export_official"], required=True
+    )
+    _define_dataset(
+        None, "; what the supernet is for, by default one of as many classes"
+    )
+    _define_search_space(
+        None,
+        "; what the supernet is for, by default the paper's of this size or "
+        "all that fits",
+    )
+    flags.DEFINE_enum(
+        "pooling",
+        None,
+        typing.get_args(model_lib.Pooling),
+        "What the head reads; by default as the checkpoint's args say, else "
+        "average.",
+    )
+    flag_fields.define_image_size(
+        None,
+        "That it was trained on, where the position embedding does not tell: "
+        "224 or, height first, 224x320.",
+    )
+    _define_architecture(
+        required=False,
+        note="; whose heads the exported QKV bias is laid out for, by default "
+        "the largest",
+    )
 
 
 def define_report() -> None:
@@ -184,47 +238,152 @@ def export_folder() -> pathlib.Path:
     return workdir() / "export" / str(FLAGS.version)
 
 
+def image_size() -> model_lib.ImageSize | None:
+    """The input's size; None if it is not given."""
+    return FLAGS.image_size
+
+
 def export_dir() -> pathlib.Path:
     """The folder to export to."""
     return pathlib.Path(FLAGS.export_dir).expanduser()
 
 
-def architecture() -> architecture_lib.Architecture:
-    """The architecture of the file that is named.
+def architecture() -> architecture_lib.Architecture | None:
+    """The architecture that is named; None if none is.
 
     Raises:
       InputError: the file is missing or not an architecture.
     """
-    path = pathlib.Path(FLAGS.architecture).expanduser()
+    value = FLAGS.architecture
+    if value is None:
+        return None
+    if value in published.NAMES:
+        return published.load(value)
+    path = pathlib.Path(value).expanduser()
     return architecture_lib.Architecture.load(path)
 
 
+def space(
+    found: search_space.SearchSpace | None = None,
+) -> search_space.SearchSpace | None:
+    """The search space that is named, or else `found`.
+
+    Raises:
+      InputError: it is neither a name nor a JSON file of a search space.
+    """
+    value = FLAGS.search_space
+    if found is not None and not FLAGS["search_space"].present:
+        return found
+    if value is None or value in search_space.SEARCH_SPACES:
+        return search_space.SEARCH_SPACES.get(value)
+    path = pathlib.Path(value).expanduser()
+    if path.suffix != ".json":
+        raise errors.InputError(
+            f"search_space is {value!r}; it must be one of "
+            f"{', '.join(search_space.SEARCH_SPACES)} or a .json file"
+        )
+    return search_space.SearchSpace.load(path)
+
+
+def _found() -> experiment_lib.Experiment | None:
+    """What the working folder was made with; None if it is new."""
+    if FLAGS.workdir is None or not (workdir() / "config.json").exists():
+        return None
+    return experiment_lib.load(workdir())
+
+
 def experiment() -> experiment_lib.Experiment:
-    """What to train.
+    """What to train; a flag that is not given has the folder's value.
 
     Raises:
       InputError: a flag's value breaks a rule.
     """
+    found = _found()
+    dataset = flag_fields.value("dataset", found)
     return experiment_lib.Experiment(
-        dataset=FLAGS.dataset,
-        model=_read(
-            model.ModelConfig,
-            num_classes=datasets.source(FLAGS.dataset).num_classes,
+        dataset=dataset,
+        model=flag_fields.read(
+            model_lib.ModelConfig,
+            found and found.model,
+            num_classes=datasets.source(dataset).num_classes,
             channels=3,
         ),
-        space=search_space.SEARCH_SPACES[FLAGS.search_space],
-        training=_read(training_config.TrainingConfig),
+        space=space(found and found.space),
+        training=flag_fields.read(
+            training_config.TrainingConfig, found and found.training
+        ),
     )
+
+
+def described() -> tuple[
+    model_lib.ModelConfig, search_space.SearchSpace | None
+]:
+    """The network to describe an architecture of, and its search space.
+
+    Raises:
+      InputError: a flag's value breaks a rule.
+    """
+    found = _found()
+    if FLAGS.workdir is not None and found is None:
+        experiment_lib.load(workdir())  # Says what is missing.
+    model = flag_fields.read(
+        model_lib.ModelConfig,
+        found and found.model,
+        channels=3,
+        **{name: getattr(model_lib.ModelConfig, name) for name in _NO_COST},
+    )
+    return model, space(found and found.space)
+
+
+def evaluation_task() -> subnet_evaluation.Task:
+    """What to evaluate on what.
+
+    Raises:
+      InputError: the architecture's file is missing or damaged.
+    """
+    return subnet_evaluation.Task(
+        architecture=architecture(),
+        dataset=FLAGS.dataset,
+        split=FLAGS.split,
+        image_size=FLAGS.image_size,
+        batch_size=FLAGS.batch_size,
+        data_dir=data_dir(),
+    )
+
+
+def picture() -> pathlib.Path | None:
+    """The picture to draw, if any."""
+    return pathlib.Path(FLAGS.picture).expanduser() if FLAGS.picture else None
+
+
+def untold() -> conversion.Untold:
+    """What an official checkpoint does not tell.
+
+    Raises:
+      InputError: the search space is unknown.
+    """
+    return conversion.Untold(
+        FLAGS.dataset, space(), FLAGS.pooling, FLAGS.image_size
+    )
+
+
+def official_files() -> tuple[pathlib.Path | None, pathlib.Path | None]:
+    """The official checkpoint to read, or else the one to make."""
+    read, made = (
+        pathlib.Path(path).expanduser() if path else None
+        for path in (FLAGS.official_checkpoint, FLAGS.export_official)
+    )
+    return read, made
 
 
 def cadence() -> loop.Cadence:
     """How often to report and save."""
-    return _read(loop.Cadence)
+    return flag_fields.read(loop.Cadence)
 
 
 def evolution() -> algorithm.EvolutionConfig:
     """The parameters of the search."""
-    return _read(algorithm.EvolutionConfig)
+    return flag_fields.read(algorithm.EvolutionConfig)
 
 
 def ranges() -> dict[str, constraint.Range]:
@@ -242,41 +401,3 @@ def ranges() -> dict[str, constraint.Range]:
             except errors.InputError as error:
                 raise errors.InputError(f"{cost}: {error}") from error
     return result
-
-
-def run(main: Callable[[], None], define: Callable[[], None]) -> None:
-    """Runs a binary: flags, then `main`, its failures told in one line.
-
-    Exits with 1 for a mistake of the user's, and with 130 when interrupted.
-    """
-
-    def guarded(arguments: list[str]) -> None:
-        if len(arguments) > 1:
-            _fail(1, f"unexpected argument {arguments[1]!r}")
-        _show_progress()
-        try:
-            main()
-        except errors.InputError as error:
-            _fail(1, f"error: {error}")
-        except KeyboardInterrupt:
-            _fail(130, "interrupted; the same command continues")
-
-    define()
-    app.run(guarded)
-
-
-def _show_progress() -> None:
-    """Logs this package's progress, and of the libraries only warnings."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%X"))
-    logger = logging.getLogger("tf_autoformer")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    absl_logging.set_verbosity(absl_logging.WARNING)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
-
-def _fail(code: int, message: str) -> None:
-    print(message, file=sys.stderr)
-    sys.exit(code)

@@ -6,7 +6,7 @@ python -m tf_autoformer.export --workdir=DIR --architecture=FILE.json \
 
 import tensorflow as tf
 
-from tf_autoformer import config
+from tf_autoformer import binary, config
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.training import checkpoint
 from tf_autoformer.training import experiment as experiment_lib
@@ -21,8 +21,10 @@ def main() -> None:
         workdir, tf.distribute.get_strategy()
     )
     experiment = experiment_lib.load(workdir)
-    savedmodel.export(supernet, architecture, experiment.dataset, folder)
+    savedmodel.export(
+        supernet, architecture, experiment.dataset, folder, config.image_size()
+    )
 
 
 if __name__ == "__main__":
-    config.run(main, config.define_export)
+    binary.run(main, config.define_export)

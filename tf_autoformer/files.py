@@ -20,7 +20,9 @@ def _beside(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f".{path.name}.partial")
 
 
-def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+def write_bytes(
+    path: str | os.PathLike[str], content: bytes | memoryview
+) -> None:
     """Replaces the file `path` by `content`, atomically.
 
     Raises:
@@ -90,16 +92,27 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
         probe.unlink()
 
 
+def require_new(path: str | os.PathLike[str]) -> None:
+    """Fails if there is anything at `path` but an empty folder.
+
+    Raises:
+      InputError: there is.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise errors.InputError(f"{path} exists already; it is not replaced")
+
+
 @contextlib.contextmanager
 def new_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Yields a folder to fill that becomes `path` when the body succeeds.
 
     Raises:
-      InputError: `path` exists already or cannot be written.
+      InputError: `path` exists already, other than as an empty folder, or
+        cannot be written.
     """
     path = pathlib.Path(path)
-    if path.exists():
-        raise errors.InputError(f"{path} exists already; it is not replaced")
+    require_new(path)
     with make_writable(path.parent):
         partial = _beside(path)
         shutil.rmtree(partial, ignore_errors=True)

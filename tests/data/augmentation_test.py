@@ -1,4 +1,7 @@
-"""Random geometry, measured on images that hold their own coordinates."""
+"""Random mirroring and geometry.
+
+Geometry is measured on images that hold their own coordinates.
+"""
 
 import math
 from unittest import mock
@@ -11,6 +14,10 @@ from tf_autoformer.data import augmentation
 
 SIDE = 17  # Odd: the centre is a pixel.
 CENTRE = SIDE // 2
+
+
+def _random_images(*shape: int) -> np.ndarray:
+    return np.float32(np.random.default_rng(0).random(shape))
 
 
 def _coordinates(batch: int) -> np.ndarray:
@@ -48,6 +55,41 @@ def _bilinear(image: np.ndarray, x: float, y: float) -> float:
                 weight = (1 - abs(x - column)) * (1 - abs(y - row))
                 total += weight * image[row, column]
     return total
+
+
+class FlipTest(absltest.TestCase):
+    def test_each_image_is_itself_or_its_mirror_by_a_fair_draw(self):
+        batch = 2_000
+        images = _random_images(batch, 3, 4, 3)
+        found = augmentation.flip(images, [1, 2]).numpy()
+        itself, mirrored = (
+            (found == other).all(axis=(1, 2, 3))
+            for other in (images, images[:, :, ::-1])
+        )
+        np.testing.assert_array_equal(itself, ~mirrored)
+        # Four deviations of a fair coin.
+        self.assertAlmostEqual(
+            mirrored.mean(), 0.5, delta=4 * 0.5 / math.sqrt(batch)
+        )
+        # Neighbours differ as often as not: each has a draw of its own.
+        self.assertBetween(np.mean(mirrored[1:] == mirrored[:-1]), 0.45, 0.55)
+
+    def test_the_seed_decides_the_result(self):
+        images = _random_images(50, 3, 4, 3)
+        first, same, other = (
+            augmentation.flip(images, seed).numpy()
+            for seed in ([5, 7], [5, 7], [5, 8])
+        )
+        np.testing.assert_array_equal(first, same)
+        self.assertTrue(np.any(first != other))
+
+    def test_shape_and_type_are_kept_in_a_graph(self):
+        spec = tf.TensorSpec([None, 8, 6, 3], tf.float32)
+        found = tf.function(augmentation.flip).get_concrete_function(
+            spec, tf.TensorSpec([2], tf.int32)
+        )
+        self.assertEqual(found.output_shapes.as_list(), [None, 8, 6, 3])
+        self.assertEqual(found.output_dtypes, tf.float32)
 
 
 class JitterGeometryTest(absltest.TestCase):

@@ -12,11 +12,19 @@ def _random(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-def _pillow(image: np.ndarray, size: int) -> np.ndarray:
-    """Bicubic by Pillow, each channel as floats and clipped to [0, 1]."""
+def _pillow(
+    image: np.ndarray, size: tuple[int, int], box: tuple | None = None
+) -> np.ndarray:
+    """Bicubic by Pillow, each channel as floats and clipped to [0, 1].
+
+    Args:
+      image: [height, width, channels] in [0, 255].
+      size: height and width of the result.
+      box: left, upper, right and lower edge of what to read; all if None.
+    """
     channels = [
         Image.fromarray(channel.astype(np.float32), mode="F").resize(
-            (size, size), Image.Resampling.BICUBIC
+            size[::-1], Image.Resampling.BICUBIC, box
         )
         for channel in np.moveaxis(image, -1, 0)
     ]
@@ -26,45 +34,84 @@ def _pillow(image: np.ndarray, size: int) -> np.ndarray:
 
 class ToRgbTest(parameterized.TestCase):
     @parameterized.parameters(
-        (8, 8, 32),  # Larger.
-        (40, 40, 7),  # Smaller, by no whole factor: antialiased.
-        (10, 14, 8),  # Not square.
-        (5, 30, 12),  # Larger one way and smaller the other.
+        ((8, 8), (32, 32)),  # Larger.
+        ((40, 40), (7, 7)),  # Smaller, by no whole factor: antialiased.
+        ((10, 14), (8, 8)),  # Not square.
+        ((5, 30), (12, 12)),  # Larger one way and smaller the other.
+        ((8, 8), (4, 12)),  # To what is not square.
+        ((6, 9), (9, 6)),
     )
-    def test_resize_agrees_with_pillow(self, height, width, size):
-        image = _random(height, width, 3)
+    def test_resize_agrees_with_pillow(self, shape, size):
+        image = _random(*shape, 3)
         found = preprocessing.to_rgb(tf.constant(image), size)
         self.assertEqual(found.dtype, tf.float32)
         np.testing.assert_allclose(found, _pillow(image, size), atol=1e-5)
 
-    @parameterized.parameters(8, 20)
-    def test_grey_becomes_three_equal_channels(self, size):
+    @parameterized.parameters((8, 8), (20, 12))
+    def test_grey_becomes_three_equal_channels(self, *size):
         image = _random(8, 8, 1)
         found = preprocessing.to_rgb(tf.constant(image), size)
-        self.assertEqual(found.shape, [size, size, 3])
+        self.assertEqual(found.shape, [*size, 3])
         expected = _pillow(np.repeat(image, 3, axis=-1), size)
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
     def test_an_image_of_the_right_size_is_only_scaled(self):
-        image = _random(8, 8, 3)
-        found = preprocessing.to_rgb(tf.constant(image), 8)
+        image = _random(8, 12, 3)
+        found = preprocessing.to_rgb(tf.constant(image), (8, 12))
         np.testing.assert_allclose(found, image / 255, rtol=1e-6)
 
     def test_the_overshoot_of_bicubic_is_clipped(self):
         step = np.zeros([8, 8, 3], np.uint8)
         step[:, 4:] = 255
-        found = preprocessing.to_rgb(tf.constant(step), 32).numpy()
+        found = preprocessing.to_rgb(tf.constant(step), (32, 32)).numpy()
         self.assertEqual((found.min(), found.max()), (0.0, 1.0))
 
-    def test_works_in_a_pipeline_on_images_of_unknown_size(self):
-        images = [_random(6, 9, 3), _random(12, 5, 3)]
+    @parameterized.parameters(None, 0.5)
+    def test_works_in_a_pipeline_on_images_of_unknown_size(self, crop):
+        images = [_random(8, 8, 3), _random(6, 9, 3), _random(12, 5, 3)]
         found = tf.data.Dataset.from_generator(
             lambda: images,
             output_signature=tf.TensorSpec([None, None, 3], tf.uint8),
-        ).map(lambda image: preprocessing.to_rgb(image, 8))
+        ).map(lambda image: preprocessing.to_rgb(image, (8, 8), crop))
         self.assertEqual(found.element_spec.shape, [8, 8, 3])
         for image, result in zip(images, found, strict=True):
-            np.testing.assert_allclose(result, _pillow(image, 8), atol=1e-5)
+            expected = preprocessing.to_rgb(tf.constant(image), (8, 8), crop)
+            np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+class CropTest(parameterized.TestCase):
+    @parameterized.parameters(
+        # Of 7/8 of each side: 14 pixels out of 16. The box is in pixels of
+        # the image.
+        ((32, 64), (14, 14), (18, 2, 46, 30)),  # Wider.
+        ((48, 24), (14, 14), (1.5, 13.5, 22.5, 34.5)),  # Taller.
+        ((8, 10), (14, 14), (1.5, 0.5, 8.5, 7.5)),  # Smaller than needed.
+        ((40, 40), (14, 28), (2.5, 11.25, 37.5, 28.75)),  # To no square.
+        ((14, 14), (14, 14), (0.875, 0.875, 13.125, 13.125)),  # Just as large.
+    )
+    def test_the_centre_is_kept_in_its_proportions(self, shape, size, box):
+        image = _random(*shape, 3)
+        found = preprocessing.to_rgb(tf.constant(image), size, crop=0.875)
+        self.assertEqual(found.shape, [*size, 3])
+        np.testing.assert_allclose(found, _pillow(image, size, box), atol=1e-5)
+
+    @parameterized.parameters((30, 47), (97, 33), (51, 51), (19, 23))
+    def test_odd_sizes_are_cropped_within_half_a_pixel_of_the_centre(
+        self, *shape
+    ):
+        # Each pixel holds its own row and column, so that the result, between
+        # its borders, holds where it was read.
+        image = np.zeros([*shape, 3], np.uint8)
+        image[..., :2] = np.moveaxis(np.indices(shape), 0, -1)
+        found = preprocessing.to_rgb(tf.constant(image), (14, 14), crop=0.875)
+        read = 255 * found.numpy()[4:10, 4:10, :2]
+        # The shorter side shrinks or grows to 16.
+        step = min(shape) / 16
+        for axis in (0, 1):
+            along = read[..., axis].mean(axis=1 - axis)
+            np.testing.assert_allclose(np.diff(along), step, rtol=0.05)
+            centre = (shape[axis] - 1) / 2
+            self.assertAlmostEqual(along.mean(), centre, delta=0.55 * step)
 
 
 class NormalizeTest(absltest.TestCase):

@@ -4,6 +4,7 @@ Every runtime runs with its default options, TensorFlow in a fresh process: its
 graph optimizer can abort the process on graphs that are correct.
 """
 
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -22,6 +23,7 @@ from tf_autoformer.data import datasets
 from tf_autoformer.serving import savedmodel, warmup
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, model, search_space
+from tf_autoformer.supernet import subnet as subnet_lib
 from tf_autoformer.supernet import supernet as supernet_lib
 
 SPACE = search_space.SearchSpace(
@@ -274,6 +276,39 @@ class ExportTest(absltest.TestCase):
             savedmodel.require_free(self.folder / "subnet", SPACE.largest)
 
 
+class ImageSizeTest(absltest.TestCase):
+    def test_an_export_of_another_size_crops_as_the_source_says(self):
+        supernet = _supernet("average", "both")
+        served = savedmodel.ServedSubnet(
+            subnet_lib.inherit(supernet, SUBNET, (8, 16)),
+            datasets.labels("digits"),
+            dataclasses.replace(datasets.source("digits"), crop=0.5),
+        )
+        signatures = served.signatures()
+        pixels = np.random.default_rng(4).integers(0, 256, [16, 64, 3])
+        encoded = tf.io.encode_png(np.uint8(pixels))
+        # Half of each side of the 16 × 32 pixels in the centre: no resize.
+        box = pixels[4:12, 24:40] / 255
+        from_bytes, from_pixels = (
+            signatures["serving_bytes"](image_bytes=encoded[None]),
+            signatures["serving_default"](
+                images=tf.constant(box[None], tf.float32)
+            ),
+        )
+        self.assertEqual(from_pixels["logits"].shape, [1, 10])
+        np.testing.assert_allclose(
+            from_bytes["logits"], from_pixels["logits"], TOLERANCE, TOLERANCE
+        )
+
+    def test_an_exported_folder_takes_images_of_that_size(self):
+        folder = pathlib.Path(self.create_tempdir().full_path) / "1"
+        supernet = _supernet("average", "both")
+        savedmodel.export(supernet, SUBNET, "digits", folder, (8, 16))
+        signature = tf.saved_model.load(folder).signatures["serving_default"]
+        outputs = signature(images=tf.zeros([2, 8, 16, 3]))
+        self.assertEqual(outputs["logits"].shape, [2, 10])
+
+
 class FailedExportTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
@@ -291,6 +326,16 @@ class FailedExportTest(absltest.TestCase):
         files = [path for path in self.parent.rglob("*") if path.is_file()]
         self.assertEqual(files, [self.parent / "1" / "precious"])
         self.assertEqual(files[0].read_text(), "content")
+
+    def test_an_image_size_of_no_whole_patches_leaves_nothing(self):
+        supernet = _supernet("average", "both")
+        with self.assertRaisesRegex(
+            errors.InputError, r"image_size is \(8, 10\); .* patch_size, 4"
+        ):
+            savedmodel.export(
+                supernet, SUBNET, "digits", self.parent / "1", (8, 10)
+            )
+        self.assertEmpty(list(self.parent.iterdir()))
 
     def test_an_architecture_outside_the_space_leaves_nothing(self):
         supernet = _supernet("average", "both")

@@ -1,5 +1,6 @@
 """Parameters and MACs against the official figures and a count by hand."""
 
+import dataclasses
 import json
 import pathlib
 import random
@@ -7,7 +8,7 @@ import random
 from absl.testing import absltest, parameterized
 
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import cost, sampling, search_space
+from tf_autoformer.space import cost, published, sampling, search_space
 from tf_autoformer.space import model as model_lib
 
 Architecture = architecture_lib.Architecture
@@ -20,13 +21,14 @@ OFFICIAL = json.loads(
     ).read_text()
 )
 
-# The subnet published as AutoFormer-S.
-SMALL = Architecture(
-    embed_dim=384,
-    depth=13,
-    num_heads=(6, 6, 5, 7, 5, 5, 5, 6, 6, 7, 7, 6, 7),
-    mlp_ratio=(3, 3.5, 3, 3.5, 4, 4, 4, 4, 4, 4, 4, 3.5, 4),
-)
+# Of the published subnets: parameters, and 10^9 MACs without and with relative
+# position, as measured with the official code.
+PUBLISHED = {
+    "autoformer_t": (5_867_944, 1.28, 1.48),
+    "autoformer_s": (22_891_432, 4.77, 5.16),
+    "autoformer_b": (53_692_000, 11.05, 11.69),
+}
+SMALL = published.load("autoformer_s")
 IMAGENET = model_lib.ModelConfig(num_classes=1000)
 
 # 2 × 2 patches and the class token: 5 tokens.
@@ -60,15 +62,30 @@ class CostTest(parameterized.TestCase):
             architecture = Architecture.from_dict(values)
             self.assertEqual(cost.params(config, architecture), expected)
 
-    def test_params_of_the_published_small_subnet(self):
-        self.assertEqual(cost.params(IMAGENET, SMALL), 22_891_432)
+    @parameterized.parameters(*PUBLISHED)
+    def test_params_of_the_published_subnets(self, name):
+        expected, _, _ = PUBLISHED[name]
+        found = cost.params(IMAGENET, published.load(name))
+        if name == "autoformer_b":  # Known to the nearest thousand.
+            found = round(found, -3)
+        self.assertEqual(found, expected)
 
-    def test_macs_of_the_published_small_subnet(self):
-        # Measured with the official code, in units of 10^9.
-        without = cost.macs(IMAGENET, SMALL)
-        self.assertAlmostEqual(without / 4.77e9, 1, delta=0.01)
-        parts = cost.macs_by_part(IMAGENET, SMALL)
-        self.assertAlmostEqual(sum(parts.values()) / 5.16e9, 1, delta=0.01)
+    @parameterized.parameters(*PUBLISHED)
+    def test_macs_of_the_published_subnets(self, name):
+        _, without, with_relative = PUBLISHED[name]
+        subnet = published.load(name)
+        found = cost.macs(IMAGENET, subnet) / 1e9
+        self.assertAlmostEqual(found / without, 1, delta=0.01)
+        found = sum(cost.macs_by_part(IMAGENET, subnet).values()) / 1e9
+        self.assertAlmostEqual(found / with_relative, 1, delta=0.01)
+
+    def test_both_layouts_of_the_qkv_bias_cost_the_same(self):
+        flat = dataclasses.replace(IMAGENET, qkv_bias_layout="flat")
+        for name in PUBLISHED:
+            subnet = published.load(name)
+            self.assertEqual(
+                cost.costs(flat, subnet), cost.costs(IMAGENET, subnet)
+            )
 
     def test_params_by_hand(self):
         qkv = 3 * 2 * 4  # Queries, keys and values of two heads, each 4 wide.
@@ -119,6 +136,21 @@ class CostTest(parameterized.TestCase):
         # The sum of the hand count's other parts.
         expected = 1536 + 5 * 256 + 400 + 5 * 384 + 80
         self.assertEqual(cost.macs(HAND_MODEL, HAND_ARCHITECTURE), expected)
+
+    def test_macs_of_an_image_that_is_not_square(self):
+        # 1 × 3 patches and the class token: 4 tokens in place of 5.
+        model = dataclasses.replace(HAND_MODEL, image_size=(4, 12))
+        self.assertEqual(
+            cost.macs_by_part(model, HAND_ARCHITECTURE),
+            {
+                "patch_embedding": 3 * (4 * 4 * 3) * 8,
+                "projections": 4 * 256,
+                "attention": 2 * (2 * 4 * 4 * 4),
+                "relative_position": 2 * (2 * 4 * 4 * 4),
+                "mlp": 4 * 384,
+                "head": 80,
+            },
+        )
 
     def test_without_relative_position_neither_has_a_cost(self):
         model = model_lib.ModelConfig(num_classes=1000, position="absolute")

@@ -1,5 +1,6 @@
 """Weight entanglement: a smaller choice is a prefix of a larger one."""
 
+import dataclasses
 import itertools
 
 from absl.testing import absltest, parameterized
@@ -10,10 +11,13 @@ from tf_autoformer.space import model as model_lib
 
 Architecture = architecture_lib.Architecture
 MODEL = model_lib.ModelConfig(num_classes=10, image_size=32)
+FLAT = dataclasses.replace(MODEL, qkv_bias_layout="flat")
 
 
-def _shapes(architecture: Architecture) -> dict[tuple[str, str], tuple]:
-    layers = extents.layers(MODEL, extents.of(architecture))
+def _shapes(
+    architecture: Architecture, model: model_lib.ModelConfig = MODEL
+) -> dict[tuple[str, str], tuple]:
+    layers = extents.layers(model, extents.of(architecture))
     return {
         (name, weight): layer.shape(weight)
         for name, layer in layers.items()
@@ -35,7 +39,8 @@ class ExtentsTest(parameterized.TestCase):
         found = extents.of(Architecture(embed_dim, 2, (3, 4), (ratio, 4.0)))
         self.assertEqual(found, (embed_dim, (3, 4), (hidden, 4 * embed_dim)))
 
-    def test_every_smaller_choice_is_a_prefix_of_every_larger_one(self):
+    @parameterized.parameters(MODEL, FLAT)
+    def test_every_smaller_choice_is_a_prefix_of_every_larger_one(self, model):
         space = search_space.SearchSpace(
             embed_dims=(8, 12),
             depths=(1, 2),
@@ -68,8 +73,8 @@ class ExtentsTest(parameterized.TestCase):
         for small, large in itertools.product(everything, repeat=2):
             if not at_most(small, large):
                 continue
-            whole = _shapes(large)
-            for weight, shape in _shapes(small).items():
+            whole = _shapes(large, model)
+            for weight, shape in _shapes(small, model).items():
                 self.assertLen(shape, len(whole[weight]))
                 for extent, limit in zip(shape, whole[weight], strict=True):
                     self.assertLessEqual(extent, limit, weight)
@@ -97,6 +102,38 @@ class ExtentsTest(parameterized.TestCase):
             ("head", "bias"): (10,),
         }
         self.assertEqual({key: shapes[key] for key in expected}, expected)
+
+    def test_a_flat_qkv_bias_is_one_prefix_of_three_entries_a_channel(self):
+        architecture = Architecture(216, 2, (3, 4), (3.5, 4.0))
+        by_heads, flat = (
+            _shapes(architecture, model) for model in (MODEL, FLAT)
+        )
+        changed = {key for key in flat if flat[key] != by_heads[key]}
+        biases = {
+            ("block_0.attention", "qkv_bias"): (3 * 3 * 64,),
+            ("block_1.attention", "qkv_bias"): (3 * 4 * 64,),
+        }
+        self.assertEqual({key: flat[key] for key in changed}, biases)
+        self.assertEqual(flat.keys(), by_heads.keys())
+        axes = extents.block_axes(FLAT)["attention"]
+        self.assertEqual(axes["qkv_bias"], (extents.QKV,))
+
+    def test_sizes_of_the_elastic_axes_of_a_block(self):
+        self.assertEqual(
+            extents.sizes(MODEL, embed_dim=216, heads=3, hidden_dim=756),
+            {
+                extents.EMBED: 216,
+                extents.HEADS: 3,
+                extents.HIDDEN: 756,
+                extents.QKV: 576,
+            },
+        )
+
+    def test_a_position_embedding_has_an_entry_for_each_patch(self):
+        model = dataclasses.replace(MODEL, image_size=(32, 80))
+        shapes = _shapes(Architecture(216, 1, (3,), (4.0,)), model)
+        # 2 × 5 patches and the class token.
+        self.assertEqual(shapes["position", "embedding"], (1, 11, 216))
 
     @parameterized.parameters("none", "absolute", "relative", "both")
     def test_only_the_chosen_position_embeddings_exist(self, position):

@@ -14,6 +14,25 @@ class ModelConfigTest(parameterized.TestCase):
         self.assertEqual(model.num_tokens, 197)
 
     @parameterized.parameters(
+        # Height first; two equal sides are a square.
+        (224, (224, 224), (14, 14), 197),
+        ((224, 224), (224, 224), (14, 14), 197),
+        ((224, 320), (224, 320), (14, 20), 281),
+        ((16, 48), (16, 48), (1, 3), 4),
+    )
+    def test_sizes_of_any_proportions(self, image_size, input_size, grid, num):
+        model = model_lib.ModelConfig(num_classes=10, image_size=image_size)
+        self.assertEqual(model.input_size, input_size)
+        self.assertEqual(model.grid, grid)
+        self.assertEqual(model.num_tokens, num)
+
+    def test_the_qkv_bias_is_laid_out_by_heads_or_flat(self):
+        model = model_lib.ModelConfig(num_classes=10)
+        self.assertEqual(model.qkv_bias_layout, "heads")
+        flat = model_lib.ModelConfig(num_classes=10, qkv_bias_layout="flat")
+        self.assertEqual(flat.qkv_bias_layout, "flat")
+
+    @parameterized.parameters(
         ("none", False, False),
         ("absolute", True, False),
         ("relative", False, True),
@@ -40,6 +59,19 @@ class ModelConfigTest(parameterized.TestCase):
         ("max_relative_offset", 0, "max_relative_offset is 0; .* positive"),
         ("init_stddev", 0.0, "init_stddev is 0.0; it must be positive"),
         ("image_size", 30, "image_size is 30; .* multiple of patch_size, 16"),
+        (
+            "image_size",
+            (0, 16),
+            r"image_size is \(0, 16\); it must be positive",
+        ),
+        ("image_size", (16, -16), r"image_size is \(16, -16\); .* positive"),
+        (
+            "image_size",
+            (224, 300),
+            r"image_size is \(224, 300\); .* multiple of patch_size, 16",
+        ),
+        ("image_size", (30, 32), r"image_size is \(30, 32\); .* multiple of"),
+        ("qkv_bias_layout", "rows", "layout is 'rows'; .* one of heads, flat"),
         ("pooling", "max", "pooling is 'max'; .* one of cls, average"),
         ("position", "1d", "position is '1d'; .* none, absolute, relative"),
         ("drop_path", 1.0, r"drop_path is 1.0; it must be in \[0, 1\)"),

@@ -1,5 +1,6 @@
 """The supernet against standalone subnets, and the paper's options."""
 
+import dataclasses
 import itertools
 import random
 
@@ -11,7 +12,7 @@ from tf_autoformer import errors
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import extents, sampling, search_space
 from tf_autoformer.space import model as model_lib
-from tf_autoformer.supernet import subnet
+from tf_autoformer.supernet import embedding, subnet
 from tf_autoformer.supernet import supernet as supernet_lib
 
 SPACE = search_space.SearchSpace(
@@ -20,14 +21,18 @@ SPACE = search_space.SearchSpace(
     num_heads=(1, 2, 3),
     mlp_ratios=(0.5, 1.0, 2.0),
 )
-OPTIONS = list(
-    itertools.product(
-        ("cls", "average"), ("none", "absolute", "relative", "both")
-    )
-)
+OPTIONS = [
+    *itertools.product(
+        ("cls", "average"), ("none", "absolute", "relative", "both"), ("heads",)
+    ),
+    ("cls", "absolute", "flat"),
+    ("average", "both", "flat"),
+]
 
 
-def _model(pooling="average", position="both", drop_path=0.0):
+def _model(
+    pooling="average", position="both", layout="heads", drop_path=0.0
+) -> model_lib.ModelConfig:
     return model_lib.ModelConfig(
         num_classes=5,
         image_size=12,
@@ -36,6 +41,7 @@ def _model(pooling="average", position="both", drop_path=0.0):
         pooling=pooling,
         position=position,
         max_relative_offset=1,
+        qkv_bias_layout=layout,
         drop_path=drop_path,
     )
 
@@ -55,8 +61,10 @@ def _images(batch: int = 3) -> tf.Tensor:
 
 class SupernetTest(parameterized.TestCase):
     @parameterized.parameters(*OPTIONS)
-    def test_logits_and_gradients_equal_the_subnets(self, pooling, position):
-        supernet = _supernet(pooling=pooling, position=position)
+    def test_logits_and_gradients_equal_the_subnets(
+        self, pooling, position, layout
+    ):
+        supernet = _supernet(pooling=pooling, position=position, layout=layout)
         images, rng = _images(), random.Random(0)
         direction = tf.random.stateless_normal([3, 5], [0, 2])
 
@@ -118,8 +126,9 @@ class SupernetTest(parameterized.TestCase):
         ):
             _supernet()(_images(), outside)
 
-    def test_only_the_slices_influence_the_logits(self):
-        supernet, images = _supernet(), _images()
+    @parameterized.parameters("heads", "flat")
+    def test_only_the_slices_influence_the_logits(self, layout):
+        supernet, images = _supernet(layout=layout), _images()
         small = SPACE.smallest
         before = supernet(images, small).numpy()
         sizes = supernet.slices(extents.of(small))
@@ -167,6 +176,45 @@ class SupernetTest(parameterized.TestCase):
 
 
 class SubnetTest(parameterized.TestCase):
+    @parameterized.product(
+        position=("none", "absolute", "relative", "both"),
+        image_size=((20, 28), 8),
+    )
+    def test_another_image_size_is_a_supernet_of_that_size(
+        self, position, image_size
+    ):
+        supernet = _supernet(position=position)
+        resized = supernet_lib.Supernet(
+            dataclasses.replace(supernet.model, image_size=image_size), SPACE
+        )
+        for name, layer in supernet.elastic_layers().items():
+            for weight in layer.axes:
+                value = getattr(layer, weight)
+                if name == "position":
+                    value = embedding.resize_position(
+                        value, (3, 3), resized.model.grid
+                    )
+                getattr(resized.elastic_layers()[name], weight).assign(value)
+        height, width = resized.model.input_size
+        images = tf.random.stateless_normal([3, height, width, 3], [0, 3])
+        rng = random.Random(0)
+        for _ in range(2):
+            architecture = sampling.uniform(SPACE, rng)
+            standalone = subnet.inherit(supernet, architecture, image_size)
+            self.assertEqual(standalone.input_shape, (None, height, width, 3))
+            np.testing.assert_allclose(
+                standalone(images),
+                resized(images, architecture),
+                atol=1e-5,
+                rtol=1e-5,
+            )
+
+    def test_an_image_size_of_no_whole_patches_is_refused(self):
+        with self.assertRaisesRegex(
+            errors.InputError, r"image_size is \(12, 14\).*patch_size, 4"
+        ):
+            subnet.inherit(_supernet(), SPACE.smallest, (12, 14))
+
     def test_is_an_ordinary_model_that_fits_and_saves(self):
         architecture = sampling.uniform(SPACE, random.Random(3))
         model = subnet.build(_model(drop_path=0.1), architecture)

@@ -32,7 +32,9 @@ class EvaluatorTest(absltest.TestCase):
         dataset = datasets.load("digits", self.create_tempdir().full_path)
         rng = random.Random(0)
         architectures = [sampling.uniform(SPACE, rng) for _ in range(3)]
-        batches = pipeline.evaluation(dataset, "validation", 8, batch_size=50)
+        batches = pipeline.evaluation(
+            dataset, "validation", (8, 8), batch_size=50
+        )
 
         for replicas in (["/cpu:0"], ["/cpu:0", "/cpu:1"]):
             strategy = tf.distribute.MirroredStrategy(replicas)

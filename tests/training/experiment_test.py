@@ -31,6 +31,47 @@ class ExperimentTest(absltest.TestCase):
 
         self.assertEqual(experiment.load(self.folder), written)
 
+    def test_an_allocation_an_image_size_and_no_recipe_are_given_back(self):
+        written = dataclasses.replace(
+            _experiment(),
+            model=model.ModelConfig(
+                num_classes=10, image_size=(16, 32), qkv_bias_layout="flat"
+            ),
+            space=search_space.SEARCH_SPACES["tiny"],
+            training=None,
+        )
+        self.assertIsNotNone(written.space.allocation)
+
+        experiment.claim(self.folder, dataclasses.asdict(written))
+
+        self.assertEqual(experiment.load(self.folder), written)
+
+    def test_a_recipe_left_open_is_filled_in_by_the_first_to_claim(self):
+        opened = dataclasses.replace(_experiment(), training=None)
+        experiment.claim(self.folder, dataclasses.asdict(opened))
+        first = dataclasses.asdict(_experiment(epochs=30))
+
+        experiment.claim(self.folder, first)
+
+        self.assertEqual(experiment.load(self.folder), _experiment(epochs=30))
+        experiment.claim(self.folder, first)
+        with self.assertRaisesRegex(
+            errors.InputError, "training.epochs 30, now it is 40"
+        ):
+            experiment.claim(
+                self.folder, dataclasses.asdict(_experiment(epochs=40))
+            )
+
+    def test_a_claim_that_is_refused_fills_nothing_in(self):
+        opened = dataclasses.replace(_experiment(), training=None)
+        experiment.claim(self.folder, dataclasses.asdict(opened))
+        other = dataclasses.replace(_experiment(), dataset="imagenet2012")
+
+        with self.assertRaisesRegex(errors.InputError, "dataset 'digits', now"):
+            experiment.claim(self.folder, dataclasses.asdict(other))
+
+        self.assertEqual(experiment.load(self.folder), opened)
+
     def test_the_same_configuration_may_claim_again(self):
         for _ in range(2):
             experiment.claim(self.folder, dataclasses.asdict(_experiment()))

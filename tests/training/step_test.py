@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import tensorflow as tf
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 
 from tests import devices
 from tf_autoformer.space import model as model_lib
@@ -25,13 +25,14 @@ SMOOTHING = 0.1
 devices.make_two_cpus()
 
 
-def _model(drop_path: float) -> model_lib.ModelConfig:
+def _model(drop_path: float, layout: str) -> model_lib.ModelConfig:
     return model_lib.ModelConfig(
         num_classes=5,
         image_size=12,
         patch_size=4,
         head_dim=4,
         max_relative_offset=1,
+        qkv_bias_layout=layout,
         drop_path=drop_path,
         init_stddev=0.1,
     )
@@ -40,7 +41,9 @@ def _model(drop_path: float) -> model_lib.ModelConfig:
 class _Training:
     """A supernet with optimizer and step, on some virtual CPUs."""
 
-    def __init__(self, replicas: int, drop_path: float = 0.0):
+    def __init__(
+        self, replicas: int, drop_path: float = 0.0, layout: str = "heads"
+    ):
         self.strategy = tf.distribute.MirroredStrategy(
             [f"/cpu:{index}" for index in range(replicas)]
         )
@@ -55,7 +58,9 @@ class _Training:
             weight_decay=0.1,
         )
         with self.strategy.scope():
-            self.supernet = supernet_lib.Supernet(_model(drop_path), SPACE)
+            self.supernet = supernet_lib.Supernet(
+                _model(drop_path, layout), SPACE
+            )
             self.optimizer = loop.make_optimizer(recipe, 40, 4 * BATCH)
             self.optimizer.build(self.supernet.trainable_variables)
         self.step = step.TrainStep(
@@ -106,9 +111,10 @@ def _draw(count: int, seed: int = 0) -> list:
     return [sampling.uniform(SPACE, rng) for _ in range(count)]
 
 
-class TrainStepTest(absltest.TestCase):
-    def test_changes_the_sampled_slices_and_nothing_else_by_a_bit(self):
-        training = _Training(replicas=1)
+class TrainStepTest(parameterized.TestCase):
+    @parameterized.parameters("heads", "flat")
+    def test_changes_the_sampled_slices_and_nothing_else_by_a_bit(self, layout):
+        training = _Training(replicas=1, layout=layout)
         training.run([SPACE.largest] * 2)  # Fills every moment.
         for architecture in (SPACE.smallest, *_draw(2, seed=5)):
             before = training.state()

@@ -102,7 +102,7 @@ def architecture(
     axes.set_xlabel("block")
     axes.set_xticks(blocks)
     drawing.suptitle(
-        f"Architecture found: embed dim {found.embed_dim}, depth {found.depth}"
+        f"Architecture: embed dim {found.embed_dim}, depth {found.depth}"
     )
     return drawing
 

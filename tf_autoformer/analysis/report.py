@@ -5,12 +5,11 @@ import pathlib
 import random
 from collections.abc import Iterator
 
-import numpy as np
 import tensorflow as tf
 
 from tf_autoformer import errors, files
 from tf_autoformer.analysis import pictures
-from tf_autoformer.data import datasets, preprocessing
+from tf_autoformer.data import datasets, pipeline
 from tf_autoformer.evolution import candidates, session
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.space import architecture as architecture_lib
@@ -126,26 +125,23 @@ class Report:
 
     def _predictions(self) -> Iterator[str]:
         """What a client of the export gets."""
-        source = self._dataset.source
-        pixels, labels = [], []
-        for image, label in self._dataset.read(source.test):
-            pixels.append(image)
-            labels.append(int(label))
+        dataset, test = self._dataset, self._dataset.source.test
         names = datasets.labels(self._experiment.dataset)
-        truths = [names[label] for label in labels]
-        size = self._experiment.model.image_size
-        images = np.stack([preprocessing.to_rgb(i, size) for i in pixels])
-
+        size = self._experiment.model.input_size
+        batches = pipeline.images(dataset, test, size).batch(_BATCH_SIZE)
         classify = self._signatures["serving_default"]
-        predicted = []
-        for start in range(0, len(images), _BATCH_SIZE):
-            batch = tf.constant(images[start : start + _BATCH_SIZE])
-            predicted.extend(classify(images=batch)["classes"].numpy())
-        accuracy = np.mean(np.array(truths).astype(bytes) == predicted)
+        right = 0
+        for images, labels in batches:
+            truths = tf.gather(tf.constant(names), labels)
+            predicted = classify(images=images)["classes"]
+            right += int(tf.math.count_nonzero(predicted == truths))
+        accuracy = right / dataset.num_examples(test)
         yield ""
         yield f"{self._export} on the test split: {accuracy:.1%}"
 
-        encoded = [tf.io.encode_png(image) for image in pixels[:_SHOWN]]
+        examples = list(dataset.read(test).take(_SHOWN))
+        encoded = [tf.io.encode_png(image) for image, _ in examples]
+        truths = [names[label] for _, label in examples]
         answer = self._signatures["serving_bytes"](
             image_bytes=tf.stack(encoded)
         )
@@ -153,10 +149,13 @@ class Report:
         probabilities = answer["probabilities"].numpy().max(axis=1)
         yield f"its answers to the first {_SHOWN} test images as PNG files:"
         for truth, label, probability in zip(
-            truths, shown, probabilities, strict=False
+            truths, shown, probabilities, strict=True
         ):
             yield f"  {truth} -> {label} ({probability:.0%})"
-        drawing = pictures.predictions(images[:_SHOWN], truths[:_SHOWN], shown)
+        images, _ = next(
+            iter(pipeline.images(dataset, test, size).batch(_SHOWN))
+        )
+        drawing = pictures.predictions(images.numpy(), truths, shown)
         files.write_bytes(
             self._search / "predictions.png", pictures.png(drawing)
         )

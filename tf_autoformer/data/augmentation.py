@@ -16,6 +16,20 @@ _MAX_SHIFT = 0.04  # of the image's side
 _MAX_ZOOM = 0.05
 
 
+def flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Mirrors each image with probability one half, each by itself.
+
+    Args:
+      images: float32 [batch, height, width, channels].
+      seed: int32 [2]; the same seed gives the same result.
+
+    Returns:
+      Images of the same shape.
+    """
+    draw = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed)
+    return tf.where(draw < 0.5, images, tf.image.flip_left_right(images))
+
+
 def jitter_geometry(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Rotates, shifts and zooms each image a little, each by itself.
 

@@ -1,7 +1,9 @@
 """The data sets that can be named, and how they are loaded."""
 
 import dataclasses
+import functools
 import os
+import tarfile
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -23,6 +25,7 @@ class Source:
       mean: of its training images' pixels in [0, 1], for each channel.
       std: likewise.
       augment: changes a batch of training images; see `data.augmentation`.
+      crop: see `data.preprocessing.to_rgb`.
       train: split to train the supernet on.
       validation: split to search on; shares no image with the others.
       test: split for the final report alone.
@@ -33,6 +36,7 @@ class Source:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     augment: Augmentation
+    crop: float | None = None
     train: str = "train"
     validation: str = "validation"
     test: str = "test"
@@ -45,6 +49,19 @@ SOURCES = {
         mean=(0.305,) * 3,
         std=(0.376,) * 3,
         augment=augmentation.jitter_geometry,
+    ),
+    "imagenet2012": Source(
+        builder=functools.partial(tfds.builder, "imagenet2012"),
+        num_classes=1000,
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        augment=augmentation.flip,
+        # 224 pixels out of 256, as it is usually evaluated.
+        crop=0.875,
+        # As many images for the search as in the paper.
+        train="train[10000:]",
+        validation="train[:10000]",
+        test="validation",
     ),
 }
 
@@ -62,11 +79,21 @@ class Dataset:
     builder: tfds.core.DatasetBuilder
 
     def num_examples(self, split: str) -> int:
-        """Images of a split."""
-        return self.builder.info.splits[split].num_examples
+        """Images of a split.
+
+        Raises:
+          InputError: the data set as prepared has none of this split.
+        """
+        try:
+            return self.builder.info.splits[split].num_examples
+        except ValueError as error:  # So of a slice beyond the end.
+            raise errors.InputError(
+                f"{self.builder.name} has no split {split}: {error}"
+            ) from error
 
     def read(self, split: str) -> tf.data.Dataset:
         """(image uint8 [height, width, channels], label int64), in order."""
+        self.num_examples(split)  # Fails with a clear message.
         return self.builder.as_dataset(split=split, as_supervised=True)
 
 
@@ -100,11 +127,19 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
       data_dir: where prepared data sets are kept; TFDS's default if None.
 
     Raises:
-      InputError: the name is unknown or `data_dir` cannot be written.
+      InputError: the name is unknown, `data_dir` cannot be written, or it
+        lacks files that can only be got by hand.
     """
     entry = source(name)
     folder = os.path.expanduser(data_dir or "~/tensorflow_datasets")
     with files.make_writable(folder):
         builder = entry.builder(data_dir=folder)
-        builder.download_and_prepare()
+        try:
+            builder.download_and_prepare()
+        # So TFDS says that its manual_dir is empty, or lacks an archive or
+        # has a damaged one.
+        except (AssertionError, tf.errors.OpError, tarfile.TarError) as error:
+            raise errors.InputError(
+                f"cannot prepare {name}: {' '.join(str(error).split())}"
+            ) from error
     return Dataset(entry, builder)

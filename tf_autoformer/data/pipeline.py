@@ -4,10 +4,37 @@ import tensorflow as tf
 
 from tf_autoformer.data import datasets, preprocessing
 
+# Bytes of decoded images that a pipeline holds: a data set that is no larger
+# is decoded once, and of a larger one so much is shuffled at a time.
+_MEMORY = 2**31
+
+
+def images(
+    dataset: datasets.Dataset, split: str, image_size: tuple[int, int]
+) -> tf.data.Dataset:
+    """A split's images as the exported models take them, in order.
+
+    Args:
+      dataset: where from.
+      split: one of the source's.
+      image_size: height and width in pixels.
+
+    Returns:
+      (image float32 [*image_size, 3], RGB in [0, 1]; label int64).
+    """
+    crop = dataset.source.crop
+    return dataset.read(split).map(
+        lambda image, label: (
+            preprocessing.to_rgb(image, image_size, crop),
+            label,
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
 
 def training(
     dataset: datasets.Dataset,
-    image_size: int,
+    image_size: tuple[int, int],
     batch_size: int,
     seed: int,
     start_step: int = 0,
@@ -26,7 +53,7 @@ def training(
       start_step: the first step to yield.
 
     Returns:
-      (images float32 [batch, image_size, image_size, 3], normalized;
+      (images float32 [batch, *image_size, 3], normalized;
       labels int64 [batch]) for each step.
     """
     source = dataset.source
@@ -35,16 +62,20 @@ def training(
     def augment(
         step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = batch
+        pixels, labels = batch
         step_seed = tf.stack([tf.constant(seed, tf.int64), step])
-        images = source.augment(images, tf.cast(step_seed, tf.int32))
-        images = preprocessing.normalize(images, source.mean, source.std)
-        return images, labels
+        pixels = source.augment(pixels, tf.cast(step_seed, tf.int32))
+        pixels = preprocessing.normalize(pixels, source.mean, source.std)
+        return pixels, labels
 
+    held = _images_in_memory(image_size)
+    examples = images(dataset, source.train, image_size)
+    if size <= held:
+        examples = examples.cache()
     return (
-        _images(dataset, source.train, image_size)
-        .cache()
-        .shuffle(size, seed=seed, reshuffle_each_iteration=True)
+        examples.shuffle(
+            min(size, held), seed=seed, reshuffle_each_iteration=True
+        )
         .repeat()
         .batch(batch_size, drop_remainder=True)
         .enumerate()
@@ -55,7 +86,10 @@ def training(
 
 
 def evaluation(
-    dataset: datasets.Dataset, split: str, image_size: int, batch_size: int
+    dataset: datasets.Dataset,
+    split: str,
+    image_size: tuple[int, int],
+    batch_size: int,
 ) -> tf.data.Dataset:
     """One pass over a split, in order and without augmentation.
 
@@ -66,30 +100,27 @@ def evaluation(
       batch_size: images of one batch; the last may have fewer.
 
     Returns:
-      (images float32 [batch, image_size, image_size, 3], normalized;
+      (images float32 [batch, *image_size, 3], normalized;
       labels int64 [batch]).
     """
     source = dataset.source
-    return (
-        _images(dataset, split, image_size)
+    batches = (
+        images(dataset, split, image_size)
         .batch(batch_size)
         .map(
-            lambda images, labels: (
-                preprocessing.normalize(images, source.mean, source.std),
+            lambda pixels, labels: (
+                preprocessing.normalize(pixels, source.mean, source.std),
                 labels,
             ),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
-        .cache()
-        .prefetch(tf.data.AUTOTUNE)
     )
+    if dataset.num_examples(split) <= _images_in_memory(image_size):
+        batches = batches.cache()
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _images(
-    dataset: datasets.Dataset, split: str, image_size: int
-) -> tf.data.Dataset:
-    """(image float32 [image_size, image_size, 3] in [0, 1], label)."""
-    return dataset.read(split).map(
-        lambda image, label: (preprocessing.to_rgb(image, image_size), label),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
+def _images_in_memory(image_size: tuple[int, int]) -> int:
+    """How many decoded images may be held in memory."""
+    height, width = image_size
+    return _MEMORY // (height * width * 3 * 4)

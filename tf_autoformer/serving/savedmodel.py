@@ -11,6 +11,7 @@ from tf_autoformer import errors, files
 from tf_autoformer.data import datasets, preprocessing
 from tf_autoformer.serving import warmup
 from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import subnet as subnet_lib
 from tf_autoformer.supernet import supernet as supernet_lib
 
@@ -28,16 +29,14 @@ class ServedSubnet(tf.Module):
     Args:
       subnet: normalized images -> logits.
       labels: the names of the classes, in order.
-      mean: of the normalization, for each channel.
-      std: likewise.
+      source: the data set that it was trained on.
     """
 
     def __init__(
         self,
         subnet: tf.keras.Model,
         labels: Sequence[str],
-        mean: Sequence[float],
-        std: Sequence[float],
+        source: datasets.Source,
     ):
         super().__init__()
         # The weights, and not the Keras model: else every layer would be
@@ -45,8 +44,7 @@ class ServedSubnet(tf.Module):
         self._weights = subnet.variables
         self._logits = subnet.call
         self._labels = list(labels)
-        self._mean = mean
-        self._std = std
+        self._source = source
         self.image_shape = list(subnet.input_shape[1:])
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
@@ -63,8 +61,10 @@ class ServedSubnet(tf.Module):
         }
 
     def _classify(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        normalized = preprocessing.normalize(images, self._mean, self._std)
-        logits = self._logits(normalized)
+        source = self._source
+        logits = self._logits(
+            preprocessing.normalize(images, source.mean, source.std)
+        )
         labels = tf.constant(self._labels)
         return {
             "logits": logits,
@@ -73,13 +73,13 @@ class ServedSubnet(tf.Module):
         }
 
     def _classify_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        size = self.image_shape[0]
+        size = tuple(self.image_shape[:2])
 
         def decode(encoded: tf.Tensor) -> tf.Tensor:
             image = tf.io.decode_image(
                 encoded, channels=3, expand_animations=False
             )
-            return preprocessing.to_rgb(image, size)
+            return preprocessing.to_rgb(image, size, self._source.crop)
 
         images = tf.map_fn(
             decode,
@@ -94,6 +94,7 @@ def export(
     architecture: architecture_lib.Architecture,
     dataset: str,
     folder: str | os.PathLike[str],
+    image_size: model_lib.ImageSize | None = None,
 ) -> None:
     """Writes a subnet with inherited weights, as a whole folder or not at all.
 
@@ -106,17 +107,16 @@ def export(
       dataset: name of the one that it was trained on, for the normalization
         and the labels.
       folder: to make; for TF Serving its name is the version number.
+      image_size: of the input; see `subnet.inherit`.
 
     Raises:
-      InputError: the architecture is outside the space, or the folder exists
-        or cannot be written.
+      InputError: the architecture is outside the space, the image size is no
+        multiple of the patch size, or the folder exists or cannot be written.
     """
-    source = datasets.source(dataset)
     served = ServedSubnet(
-        subnet_lib.inherit(supernet, architecture),
+        subnet_lib.inherit(supernet, architecture, image_size),
         datasets.labels(dataset),
-        source.mean,
-        source.std,
+        datasets.source(dataset),
     )
     with files.new_folder(folder) as partial:
         try:

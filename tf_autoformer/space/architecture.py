@@ -1,12 +1,12 @@
 """One architecture: what the search chooses."""
 
 import dataclasses
-import math
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from tf_autoformer import errors, files
+from tf_autoformer.space import parsing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,27 +43,12 @@ class Architecture:
           InputError: a field is missing, unknown or of the wrong type.
         """
         fields = [field.name for field in dataclasses.fields(cls)]
-        if not isinstance(values, Mapping) or sorted(values) != sorted(fields):
-            found = (
-                ", ".join(map(str, values))
-                if isinstance(values, Mapping)
-                else type(values).__name__
-            )
-            raise errors.InputError(
-                f"an architecture has the fields {', '.join(fields)}; "
-                f"found {found or 'none'}"
-            )
+        values = parsing.fields("an architecture", values, fields)
         return cls(
-            embed_dim=_integer("embed_dim", values["embed_dim"]),
-            depth=_integer("depth", values["depth"]),
-            num_heads=tuple(
-                _integer(f"num_heads[{layer}]", heads)
-                for layer, heads in enumerate(_list(values, "num_heads"))
-            ),
-            mlp_ratio=tuple(
-                _number(f"mlp_ratio[{layer}]", ratio)
-                for layer, ratio in enumerate(_list(values, "mlp_ratio"))
-            ),
+            embed_dim=parsing.integer("embed_dim", values["embed_dim"]),
+            depth=parsing.integer("depth", values["depth"]),
+            num_heads=parsing.integers("num_heads", values["num_heads"]),
+            mlp_ratio=parsing.numbers("mlp_ratio", values["mlp_ratio"]),
         )
 
     @classmethod
@@ -83,33 +68,3 @@ class Architecture:
             "num_heads": list(self.num_heads),
             "mlp_ratio": list(self.mlp_ratio),
         }
-
-
-def _list(values: Mapping[str, Any], field: str) -> list[Any]:
-    entries = values[field]
-    if not isinstance(entries, list):
-        raise errors.InputError(
-            f"{field} is {entries!r}; it must be a list, one entry for each "
-            "block"
-        )
-    return entries
-
-
-def _integer(field: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise errors.InputError(
-            f"{field} is {value!r}; it must be a positive whole number"
-        )
-    return value
-
-
-def _number(field: str, value: Any) -> float:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not 0 < value < math.inf
-    ):
-        raise errors.InputError(
-            f"{field} is {value!r}; it must be a positive number"
-        )
-    return float(value)

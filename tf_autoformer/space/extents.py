@@ -16,6 +16,7 @@ from tf_autoformer.space import model as model_lib
 EMBED = "embed"
 HEADS = "heads"
 HIDDEN = "hidden"
+QKV = "qkv"  # 3·heads·head_dim, of a bias without axes for these.
 
 Axes = tuple[int | str, ...]
 WeightAxes = dict[str, Axes]
@@ -70,7 +71,9 @@ def block_axes(model: model_lib.ModelConfig) -> dict[str, WeightAxes]:
     dim = model.head_dim
     attention: WeightAxes = {
         "qkv_kernel": (EMBED, 3, HEADS, dim),
-        "qkv_bias": (3, HEADS, dim),
+        "qkv_bias": (
+            (QKV,) if model.qkv_bias_layout == "flat" else (3, HEADS, dim)
+        ),
         "projection_kernel": (HEADS, dim, EMBED),
         "projection_bias": (EMBED,),
     }
@@ -131,6 +134,18 @@ class Layer(NamedTuple):
         )
 
 
+def sizes(
+    model: model_lib.ModelConfig, embed_dim: Any, heads: Any, hidden_dim: Any
+) -> dict[str, Any]:
+    """Elastic axis -> its size in a block, integer or int32 scalar tensor."""
+    return {
+        EMBED: embed_dim,
+        HEADS: heads,
+        HIDDEN: hidden_dim,
+        QKV: heads * (3 * model.head_dim),
+    }
+
+
 def layers(model: model_lib.ModelConfig, extents: Extents) -> dict[str, Layer]:
     """Every layer of a subnet, in the order of the forward pass.
 
@@ -146,14 +161,11 @@ def layers(model: model_lib.ModelConfig, extents: Extents) -> dict[str, Layer]:
     result = {
         name: Layer(axes, shared) for name, axes in stem_axes(model).items()
     }
-    for block, heads in enumerate(extents.num_heads):
-        sizes = {
-            EMBED: extents.embed_dim,
-            HEADS: heads,
-            HIDDEN: extents.hidden_dim[block],
-        }
+    blocks = zip(extents.num_heads, extents.hidden_dim, strict=True)
+    for block, (heads, hidden_dim) in enumerate(blocks):
+        block_sizes = sizes(model, extents.embed_dim, heads, hidden_dim)
         for name, axes in block_axes(model).items():
-            result[block_layer(block, name)] = Layer(axes, sizes)
+            result[block_layer(block, name)] = Layer(axes, block_sizes)
     for name, axes in head_axes(model).items():
         result[name] = Layer(axes, shared)
     return result

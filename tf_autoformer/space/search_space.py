@@ -2,11 +2,38 @@
 
 import dataclasses
 import math
+import os
+from typing import Any
 
-from tf_autoformer import errors
+from tf_autoformer import errors, files
 from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import parsing, published
 
 Architecture = architecture_lib.Architecture
+
+
+@dataclasses.dataclass(frozen=True)
+class Allocation:
+    """The size of a supernet, of every block alike.
+
+    Attributes:
+      embed_dim: embedding dimension.
+      depth: number of transformer blocks.
+      num_heads: attention heads.
+      mlp_ratio: hidden over embedding dimension.
+    """
+
+    embed_dim: int
+    depth: int
+    num_heads: int
+    mlp_ratio: float
+
+    @property
+    def architecture(self) -> Architecture:
+        """The largest subnet that fits."""
+        return _uniform(
+            self.embed_dim, self.depth, self.num_heads, self.mlp_ratio
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,32 +42,96 @@ class SearchSpace:
 
     Each tuple of choices ascends. Heads and MLP ratio are chosen for each
     block by itself, embedding dimension and depth once (paper, section 3.1).
+
+    Attributes:
+      embed_dims: choices of the embedding dimension.
+      depths: choices of the depth.
+      num_heads: choices of the heads.
+      mlp_ratios: choices of the MLP ratio.
+      allocation: what the supernet has; the largest choices by default.
+      published: names of `space.published`'s subnets of this space, which
+        are in it even where a dimension is none of the choices.
     """
 
     embed_dims: tuple[int, ...]
     depths: tuple[int, ...]
     num_heads: tuple[int, ...]
     mlp_ratios: tuple[float, ...]
+    allocation: Allocation | None = None
+    published: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            choices = getattr(self, field.name)
+        for name, field in _CHOICES.items():
+            choices = getattr(self, name)
             if not choices or list(choices) != sorted(set(choices)):
                 raise errors.InputError(
-                    f"{field.name} is {choices}; choices must be given, "
-                    "ascending and distinct"
+                    f"{name} is {choices}; choices must be given, ascending "
+                    "and distinct"
                 )
             if choices[0] <= 0:
                 raise errors.InputError(
-                    f"{field.name} is {choices}; choices must be positive"
+                    f"{name} is {choices}; choices must be positive"
                 )
+            if self.allocation is not None:
+                size = getattr(self.allocation, field)
+                if size < choices[-1]:
+                    raise errors.InputError(
+                        f"{name} is {choices}; the supernet's {field}, "
+                        f"{size:g}, must hold them all"
+                    )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "SearchSpace":
+        """Reads a JSON file: the fields of choices and, perhaps, `allocation`.
+
+        Raises:
+          InputError: the file is missing or not a search space.
+        """
+        values = files.read_json(path)
+        try:
+            parsing.fields(
+                "a search space", values, [*_CHOICES], ["allocation"]
+            )
+            return cls(
+                embed_dims=parsing.integers("embed_dims", values["embed_dims"]),
+                depths=parsing.integers("depths", values["depths"]),
+                num_heads=parsing.integers("num_heads", values["num_heads"]),
+                mlp_ratios=parsing.numbers("mlp_ratios", values["mlp_ratios"]),
+                allocation=_allocation(values.get("allocation")),
+            )
+        except errors.InputError as error:
+            raise errors.InputError(f"{path}: {error}") from error
 
     def validate(self, architecture: Architecture) -> None:
         """Checks that `architecture` is in this space.
 
+        The published-subnet rule: a published subnet of this space is in it,
+        whatever its dimensions.
+
         Raises:
           InputError: names the field, the block, the value and the choices.
         """
+        if self.rule_for(architecture) is None:
+            self._require_choices(architecture)
+
+    def rule_for(self, architecture: Architecture) -> str | None:
+        """Why an architecture that breaks the choices is in the space.
+
+        Returns:
+          One line, or None if no such rule is needed or applies.
+        """
+        for name in self.published:
+            if architecture == published.load(name):
+                try:
+                    self._require_choices(architecture)
+                except errors.InputError as error:
+                    return (
+                        f"{name} is accepted as a published subnet of this "
+                        f"space, though {error}"
+                    )
+        return None
+
+    def _require_choices(self, architecture: Architecture) -> None:
         _check("embed_dim", architecture.embed_dim, self.embed_dims)
         _check("depth", architecture.depth, self.depths)
         for layer in range(architecture.depth):
@@ -58,12 +149,19 @@ class SearchSpace:
     @property
     def smallest(self) -> Architecture:
         """The smallest choice of every dimension."""
-        return self._uniform(0)
+        return self._choice(0)
 
     @property
     def largest(self) -> Architecture:
-        """The largest choice of every dimension: the supernet's own size."""
-        return self._uniform(-1)
+        """The largest choice of every dimension."""
+        return self._choice(-1)
+
+    @property
+    def allocated(self) -> Architecture:
+        """The supernet's own size."""
+        if self.allocation is None:
+            return self.largest
+        return self.allocation.architecture
 
     @property
     def size(self) -> int:
@@ -72,13 +170,12 @@ class SearchSpace:
         stacks: int = sum(blocks**depth for depth in self.depths)
         return len(self.embed_dims) * stacks
 
-    def _uniform(self, index: int) -> Architecture:
-        depth = self.depths[index]
-        return Architecture(
-            embed_dim=self.embed_dims[index],
-            depth=depth,
-            num_heads=(self.num_heads[index],) * depth,
-            mlp_ratio=(self.mlp_ratios[index],) * depth,
+    def _choice(self, index: int) -> Architecture:
+        return _uniform(
+            self.embed_dims[index],
+            self.depths[index],
+            self.num_heads[index],
+            self.mlp_ratios[index],
         )
 
     def describe(self) -> str:
@@ -92,37 +189,98 @@ class SearchSpace:
         )
 
 
+# Field of choices -> the field of `Allocation` that must hold them.
+_CHOICES = {
+    "embed_dims": "embed_dim",
+    "depths": "depth",
+    "num_heads": "num_heads",
+    "mlp_ratios": "mlp_ratio",
+}
+
+
+def _uniform(
+    embed_dim: int, depth: int, num_heads: int, mlp_ratio: float
+) -> Architecture:
+    """An architecture whose blocks are all alike."""
+    return Architecture(
+        embed_dim, depth, (num_heads,) * depth, (mlp_ratio,) * depth
+    )
+
+
+def everything_in(allocation: Allocation) -> SearchSpace:
+    """The space of a supernet of which only the size is known.
+
+    It has every depth and number of heads, and in steps of 8 and 0.5 every
+    embedding dimension and MLP ratio.
+    """
+    embed_dims = range(8, allocation.embed_dim, 8)
+    ratios = [step / 2 for step in range(1, int(2 * allocation.mlp_ratio) + 1)]
+    return SearchSpace(
+        embed_dims=(*embed_dims, allocation.embed_dim),
+        depths=tuple(range(1, allocation.depth + 1)),
+        num_heads=tuple(range(1, allocation.num_heads + 1)),
+        mlp_ratios=tuple(sorted({*ratios, allocation.mlp_ratio})),
+        allocation=allocation,
+    )
+
+
+def _allocation(values: Any) -> Allocation | None:
+    if values is None:
+        return None
+    names = [field.name for field in dataclasses.fields(Allocation)]
+    parsing.fields("an allocation", values, names)
+    return Allocation(
+        embed_dim=parsing.integer("embed_dim", values["embed_dim"]),
+        depth=parsing.integer("depth", values["depth"]),
+        num_heads=parsing.integer("num_heads", values["num_heads"]),
+        mlp_ratio=parsing.number("mlp_ratio", values["mlp_ratio"]),
+    )
+
+
+# So many choices are listed, of more the first two and the last.
+_LISTED = 10
+
+
 def _choices(choices: tuple[float, ...]) -> str:
-    return ", ".join(f"{choice:g}" for choice in choices)
+    texts = [f"{choice:g}" for choice in choices]
+    if len(texts) > _LISTED:
+        texts[2:-1] = ["…"]
+    return ", ".join(texts)
 
 
 def _check(field: str, value: float, choices: tuple[float, ...]) -> None:
     if value not in choices:
         raise errors.InputError(
-            f"{field} is {value}, outside the search space; "
+            f"{field} is {value:g}, outside the search space; "
             f"it allows {_choices(choices)}"
         )
 
 
-# Tiny, small and base: paper, table 1.
+# Tiny, small and base: paper, table 1, in the official code's allocation.
 SEARCH_SPACES = {
     "tiny": SearchSpace(
         embed_dims=(192, 216, 240),
         depths=(12, 13, 14),
         num_heads=(3, 4),
         mlp_ratios=(3.5, 4.0),
+        allocation=Allocation(256, depth=14, num_heads=4, mlp_ratio=4.0),
+        published=("autoformer_t",),
     ),
     "small": SearchSpace(
         embed_dims=(320, 384, 448),
         depths=(12, 13, 14),
         num_heads=(5, 6, 7),
         mlp_ratios=(3.0, 3.5, 4.0),
+        allocation=Allocation(448, depth=14, num_heads=7, mlp_ratio=4.0),
+        published=("autoformer_s",),
     ),
     "base": SearchSpace(
         embed_dims=(528, 576, 624),
         depths=(14, 15, 16),
         num_heads=(8, 9, 10),
         mlp_ratios=(3.0, 3.5, 4.0),
+        allocation=Allocation(640, depth=16, num_heads=10, mlp_ratio=4.0),
+        published=("autoformer_b",),
     ),
     "digits": SearchSpace(
         embed_dims=(16, 32, 64, 96),

@@ -15,23 +15,23 @@ def self_attention(
     Args:
       x: [batch, tokens, embed].
       weights: `qkv_kernel` [embed, 3, heads, head_dim], `qkv_bias`
-        [3, heads, head_dim], `projection_kernel` [heads, head_dim, embed],
-        `projection_bias` [embed] and, with relative position, four tables
-        [2R + 2, head_dim].
+        [3, heads, head_dim] or flat [3 * heads * head_dim],
+        `projection_kernel` [heads, head_dim, embed], `projection_bias`
+        [embed] and, with relative position, four tables [2R + 2, head_dim].
       grid: rows and columns of patches; tokens = rows * columns + 1.
 
     Returns:
       [batch, tokens, embed].
     """
-    bias = weights["qkv_bias"]
-    heads, dim = tf.shape(bias)[1], bias.shape[2]
+    kernel = weights["qkv_kernel"]
+    heads, dim = tf.shape(kernel)[2], kernel.shape[3]
     embed, tokens = tf.shape(x)[2], x.shape[1]
     width = heads * dim
 
     qkv = dense.dense(
         x,
-        tf.reshape(weights["qkv_kernel"], [embed, 3 * width]),
-        tf.reshape(bias, [3 * width]),
+        tf.reshape(kernel, [embed, 3 * width]),
+        tf.reshape(weights["qkv_bias"], [3 * width]),
     )  # [batch, tokens, 3 * heads * head_dim]
     qkv = tf.reshape(qkv, [-1, tokens, 3, heads, dim])
     qkv = tf.transpose(qkv, [2, 0, 3, 1, 4])

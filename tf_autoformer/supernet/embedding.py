@@ -1,5 +1,6 @@
 """Elastic embeddings of patches, class token and position; token pooling."""
 
+import numpy as np
 import tensorflow as tf
 
 from tf_autoformer.supernet import dense, elastic
@@ -50,6 +51,64 @@ class ElasticPosition(elastic.ElasticLayer):
     def forward(self, inputs: tf.Tensor, weights: elastic.Weights) -> tf.Tensor:
         """[batch, tokens, embed] -> the same shape."""
         return inputs + weights["embedding"]
+
+
+def resize_position(
+    embedding: tf.Tensor, old: tuple[int, int], new: tuple[int, int]
+) -> tf.Tensor:
+    """The position embedding of another grid, interpolated as in DeiT.
+
+    Bicubic between the patches; the class token's stays.
+
+    Args:
+      embedding: [1, 1 + old patches, embed].
+      old: its rows and columns of patches.
+      new: rows and columns of the result.
+
+    Returns:
+      [1, 1 + new patches, embed].
+    """
+    if old == new:
+        return embedding
+    rows, columns = old
+    token, patches = tf.split(embedding, [1, rows * columns], axis=1)
+    patches = tf.reshape(patches, [rows, columns, -1])
+    patches = tf.einsum(
+        "ri,cj,ije->rce",
+        _bicubic(rows, new[0]),
+        _bicubic(columns, new[1]),
+        patches,
+    )  # [new rows, new columns, embed]
+    patches = tf.reshape(patches, [1, new[0] * new[1], -1])
+    return tf.concat([token, patches], axis=1)
+
+
+# Of the cubic convolution kernel, as PyTorch has it; tf.image's is -0.5.
+_SHARPNESS = -0.75
+
+
+def _bicubic(old: int, new: int) -> np.ndarray:
+    """The weights of old samples on an axis in each new one.
+
+    Cubic convolution with the samples' centres at half pixels, the outermost
+    repeated beyond the ends, no antialiasing (Keys 1981, equation 4).
+
+    Returns:
+      float32 [new, old], rows of sum 1.
+    """
+    center = (np.arange(new) + 0.5) * old / new - 0.5
+    nearest = np.floor(center).astype(int)
+    result = np.zeros([new, old])
+    for neighbour in range(-1, 3):
+        index = nearest + neighbour
+        distance = np.abs(center - index)
+        near = (
+            (_SHARPNESS + 2) * distance**3 - (_SHARPNESS + 3) * distance**2 + 1
+        )
+        far = _SHARPNESS * (distance**3 - 5 * distance**2 + 8 * distance - 4)
+        weight = np.where(distance <= 1, near, far)
+        result[np.arange(new), np.clip(index, 0, old - 1)] += weight
+    return result.astype(np.float32)
 
 
 def pool(tokens: tf.Tensor, pooling: str) -> tf.Tensor:

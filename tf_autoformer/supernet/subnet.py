@@ -1,5 +1,8 @@
 """The standalone subnet: an ordinary functional Keras model."""
 
+import dataclasses
+import logging
+
 import tensorflow as tf
 
 from tf_autoformer.space import architecture as architecture_lib
@@ -8,6 +11,7 @@ from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import attention, elastic, embedding, norm
 from tf_autoformer.supernet import supernet as supernet_lib
 
+_LOGGER = logging.getLogger(__name__)
 Architecture = architecture_lib.Architecture
 
 
@@ -81,12 +85,12 @@ def build(
         drop = keras.Dropout(rate, noise_shape=(None, 1, 1))
         return keras.Add()([x, drop(residual)])
 
-    size, patch = model.image_size, model.patch_size
-    images = tf.keras.Input([size, size, model.channels], name="images")
+    shape = [*model.input_size, model.channels]
+    images = tf.keras.Input(shape, name="images")
     x = keras.Conv2D(
         architecture.embed_dim,
-        patch,
-        strides=patch,
+        model.patch_size,
+        strides=model.patch_size,
         kernel_initializer=initializer(),
         name="patch_embedding",
     )(images)
@@ -110,21 +114,36 @@ def build(
 
 
 def inherit(
-    supernet: supernet_lib.Supernet, architecture: Architecture
+    supernet: supernet_lib.Supernet,
+    architecture: Architecture,
+    image_size: model_lib.ImageSize | None = None,
 ) -> tf.keras.Model:
     """A standalone subnet with the weights that the supernet holds for it.
 
     Args:
       supernet: the trained supernet.
       architecture: one of its space.
+      image_size: of the subnet's input in pixels, the supernet's by default;
+        for another one the position embedding is interpolated.
 
     Raises:
-      InputError: the architecture is outside the space.
+      InputError: the architecture is outside the space, or the image size is
+        no multiple of the patch size.
     """
     supernet.space.validate(architecture)
-    subnet = build(supernet.model, architecture, supernet.max_depth)
+    rule = supernet.space.rule_for(architecture)
+    if rule is not None:
+        _LOGGER.info("%s", rule)
+    model = supernet.model
+    if image_size is not None:
+        model = dataclasses.replace(model, image_size=image_size)
+    subnet = build(model, architecture, supernet.max_depth)
     for name, weights in supernet.slices(extents.of(architecture)).items():
         layer = subnet.get_layer(name)
+        if name == "position":
+            weights["embedding"] = embedding.resize_position(
+                weights["embedding"], supernet.model.grid, model.grid
+            )
         for weight, inherited in weights.items():
             getattr(layer, weight).assign(inherited)
     return subnet

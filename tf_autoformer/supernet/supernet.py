@@ -51,13 +51,14 @@ class Supernet(tf.keras.Model):
         super().__init__(**kwargs)
         self.model = model
         self.space = space
-        largest = extents.of(space.largest)
-        self.max_depth = space.largest.depth
-        maximum = {
-            extents.EMBED: largest.embed_dim,
-            extents.HEADS: largest.num_heads[0],
-            extents.HIDDEN: largest.hidden_dim[0],
-        }
+        allocated = extents.of(space.allocated)
+        self.max_depth = space.allocated.depth
+        maximum = extents.sizes(
+            model,
+            allocated.embed_dim,
+            allocated.num_heads[0],
+            allocated.hidden_dim[0],
+        )
         axes = extents.stem_axes(model) | extents.head_axes(model)
 
         def layer(kind: type, name: str) -> Any:

@@ -87,6 +87,20 @@ class TrainingCheckpoint:
             self._manager.save(self._optimizer.iterations.numpy())
 
 
+def save_supernet(
+    workdir: str | os.PathLike[str], supernet: supernet_lib.Supernet
+) -> None:
+    """Saves weights from elsewhere as those of step 0 of a training.
+
+    Raises:
+      InputError: the folder cannot be written or the disk is full.
+    """
+    folder = _folder(workdir)
+    content = tf.train.Checkpoint(supernet=supernet)
+    with _worded(folder, "save"):
+        tf.train.CheckpointManager(content, str(folder), _KEPT).save(0)
+
+
 def load_supernet(
     workdir: str | os.PathLike[str], strategy: tf.distribute.Strategy
 ) -> tuple[supernet_lib.Supernet, int]:

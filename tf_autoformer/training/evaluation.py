@@ -34,7 +34,7 @@ class Evaluator:
         self._num_examples = dataset.num_examples(split)
         self._batches = strategy.experimental_distribute_dataset(
             pipeline.evaluation(
-                dataset, split, supernet.model.image_size, _BATCH_SIZE
+                dataset, split, supernet.model.input_size, _BATCH_SIZE
             )
         )
         self._count = tf.function(self._distributed_count, autograph=False)

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,13 +20,14 @@ class Experiment:
       dataset: name of the data set.
       model: the fixed part of the network.
       space: the architectures of the supernet.
-      training: the recipe.
+      training: the recipe; None for weights from elsewhere, until they are
+        trained further.
     """
 
     dataset: str
     model: model.ModelConfig
     space: search_space.SearchSpace
-    training: config.TrainingConfig
+    training: config.TrainingConfig | None
 
 
 def _from_dict(kind: type, values: Mapping[str, Any]) -> Any:
@@ -33,8 +35,10 @@ def _from_dict(kind: type, values: Mapping[str, Any]) -> Any:
     arguments = {}
     for field in dataclasses.fields(kind):
         value = values[field.name]
-        if dataclasses.is_dataclass(field.type):
-            value = _from_dict(field.type, value)
+        if isinstance(value, Mapping):
+            kinds = typing.get_args(field.type) or (field.type,)
+            nested = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
+            value = _from_dict(nested[0], value)
         elif isinstance(value, list):
             value = tuple(value)
         arguments[field.name] = value
@@ -55,7 +59,7 @@ def load(workdir: str | os.PathLike[str]) -> Experiment:
     values = files.read_json(path)
     try:
         return _from_dict(Experiment, values)
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError) as error:
         raise errors.InputError(
             f"{path} is not a configuration of this program: {error!r}"
         ) from error
@@ -65,6 +69,8 @@ def claim(
     folder: str | os.PathLike[str], configuration: Mapping[str, Any]
 ) -> None:
     """Makes a folder for a configuration, or checks that it is of the same.
+
+    What the folder's configuration left open (null) is filled in.
 
     Args:
       folder: gets the file `config.json`.
@@ -79,7 +85,14 @@ def claim(
     if not path.exists():
         files.write_json(path, configuration)
         return
-    found = dict(_flatten(files.read_json(path)))
+    stored = files.read_json(path)
+    completed = stored
+    if isinstance(stored, Mapping):
+        completed = {
+            name: configuration.get(name) if value is None else value
+            for name, value in stored.items()
+        }
+    found = dict(_flatten(completed))
     wanted = dict(_flatten(configuration))
     for field in sorted(found.keys() | wanted.keys()):
         before, now = found.get(field), wanted.get(field)
@@ -88,6 +101,8 @@ def claim(
                 f"{path} was made with {field} {before!r}, now it is {now!r}; "
                 "use the same value or another folder"
             )
+    if completed != stored:
+        files.write_json(path, completed)
 
 
 def _flatten(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:

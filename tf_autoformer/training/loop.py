@@ -171,7 +171,7 @@ class Trainer:
         return self._strategy.experimental_distribute_dataset(
             pipeline.training(
                 self._dataset,
-                self.experiment.model.image_size,
+                self.experiment.model.input_size,
                 recipe.batch_size,
                 recipe.seed,
                 start,

@@ -1,0 +1,110 @@
+"""Binaries as `python -m` would run them, each in a process of its own.
+
+The processes are forked from a server that has imported the libraries once.
+"""
+
+import hashlib
+import multiprocessing
+import os
+import pathlib
+import re
+import resource
+import runpy
+import sys
+import tempfile
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from absl.testing import absltest
+
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(
+    [
+        "tf_autoformer.config",
+        "tf_autoformer.analysis.report",
+        "tf_autoformer.analysis.search_board",
+        "torch",
+    ]
+)
+
+
+class Result(NamedTuple):
+    """How a binary ended: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def messages(self) -> list[str]:
+        """Lines of the error output but for progress and absl's hint."""
+        ignored = r"\d\d:\d\d:\d\d |Pass --helpshort or|\s*$"
+        return [
+            line
+            for line in self.err.splitlines()
+            if not re.match(ignored, line)
+        ]
+
+
+def _main(
+    binary: str, arguments: tuple[str, ...], output: str, max_bytes: int | None
+) -> None:
+    """What happens in the process of a binary."""
+    for descriptor in (1, 2):
+        path = f"{output}.{descriptor}"
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+    if max_bytes is not None:
+        # To the programs a disk that is full: Python ignores the signal, so
+        # that writing fails with an error.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
+    sys.argv = [binary, *arguments]
+    module = f"tf_autoformer.{binary}"
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def run(binary: str, *arguments: str, max_bytes: int | None = None) -> Result:
+    """Runs a binary; no file that it writes can be larger than `max_bytes`."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = str(pathlib.Path(folder) / "output")
+        process = _SERVER.Process(
+            target=_main, args=(binary, arguments, output, max_bytes)
+        )
+        process.start()
+        process.join()
+        out, err = (
+            pathlib.Path(f"{output}.{descriptor}").read_text()
+            for descriptor in (1, 2)
+        )
+    return Result(process.exitcode, out, err)
+
+
+def contents(folder: pathlib.Path) -> Mapping[str, str]:
+    """Relative path -> digest of every file, whatever its name."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(
+            path.read_bytes()
+        ).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+class MistakeTest(absltest.TestCase):
+    """Runs binaries in a folder of the test's own."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.new = self.folder / "new"
+
+    def check_mistake(self, result: Result, pattern: str) -> None:
+        """One line, no traceback, and an exit code that says so."""
+        if "Traceback" in result.err:
+            self.fail(result.err)
+        self.assertLen(result.messages, 1, result.err)
+        self.assertRegex(result.messages[0], pattern)
+        self.assertIn(result.code, (1, 2))
+
+    def check_works(self, result: Result) -> None:
+        self.assertEqual(result.code, 0, result.err)
+        self.assertEmpty(result.messages)

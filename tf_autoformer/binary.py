@@ -1,0 +1,51 @@
+"""How every binary runs: flags, progress on the terminal, mistakes told."""
+
+import logging
+import sys
+from collections.abc import Callable
+
+from absl import app, flags
+from absl import logging as absl_logging
+
+from tf_autoformer import errors
+
+# So that --help lists the flags of whichever binary runs.
+flags.disclaim_key_flags()
+
+
+def run(main: Callable[[], None], define: Callable[[], None]) -> None:
+    """Runs a binary: flags, then `main`, its failures told in one line.
+
+    Exits with 1 for a mistake of the user's, and with 130 when interrupted.
+    """
+
+    def guarded(arguments: list[str]) -> None:
+        if len(arguments) > 1:
+            _fail(1, f"unexpected argument {arguments[1]!r}")
+        _show_progress()
+        try:
+            main()
+        except errors.InputError as error:
+            _fail(1, f"error: {error}")
+        except KeyboardInterrupt:
+            _fail(130, "interrupted; the same command continues")
+
+    define()
+    app.run(guarded)
+
+
+def _show_progress() -> None:
+    """Logs this package's progress, and of the libraries only warnings."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%X"))
+    logger = logging.getLogger("tf_autoformer")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def _fail(code: int, message: str) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)

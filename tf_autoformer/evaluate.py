@@ -1,0 +1,20 @@
+r"""Evaluates a subnet of a trained supernet, with inherited weights.
+
+  python -m tf_autoformer.evaluate --workdir=DIR --architecture=FILE.json
+
+Prints top-1 and top-5 accuracy, loss and speed.
+"""
+
+from tf_autoformer import binary, config
+from tf_autoformer.analysis import subnet_evaluation
+
+
+def main() -> None:
+    """Prints the figures."""
+    task = config.evaluation_task()
+    for line in subnet_evaluation.lines(config.workdir(), task):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    binary.run(main, config.define_evaluate)

@@ -1,0 +1,171 @@
+"""Working folders out of checkpoints of the official code, and the reverse."""
+
+import dataclasses
+import logging
+import os
+import pathlib
+
+import tensorflow as tf
+
+from tf_autoformer import errors, files
+from tf_autoformer.data import datasets
+from tf_autoformer.official import inference, torch_file, weights
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import cost, search_space
+from tf_autoformer.space import model as model_lib
+from tf_autoformer.supernet import supernet as supernet_lib
+from tf_autoformer.training import checkpoint
+from tf_autoformer.training import experiment as experiment_lib
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Untold:
+    """What the weights do not tell; None for what can be guessed.
+
+    Attributes:
+      dataset: the one it was trained on; by default one of as many classes.
+      space: the architectures that it was trained for; by default the paper's
+        of this size, or everything that fits.
+      pooling: see `inference.infer`.
+      image_size: see `inference.infer`.
+    """
+
+    dataset: str | None = None
+    space: search_space.SearchSpace | None = None
+    pooling: model_lib.Pooling | None = None
+    image_size: model_lib.ImageSize | None = None
+
+
+def from_official(
+    path: str | os.PathLike[str],
+    workdir: str | os.PathLike[str],
+    untold: Untold,
+) -> None:
+    """Makes a working folder of an official supernet, whole or not at all.
+
+    Args:
+      path: a `.pth` file of the official code.
+      workdir: the folder to make.
+      untold: what the file does not tell.
+
+    Raises:
+      InputError: the file or `untold` is wrong, or the folder exists or
+        cannot be written.
+    """
+    files.require_new(workdir)  # Now rather than when all is done.
+    state, args = torch_file.read(path)
+    try:
+        model, allocation = inference.infer(
+            state, args, untold.pooling, untold.image_size
+        )
+        experiment = experiment_lib.Experiment(
+            dataset=_dataset(model.num_classes, untold.dataset),
+            model=model,
+            space=_space(allocation, untold.space),
+            training=None,
+        )
+    except errors.InputError as error:
+        raise errors.InputError(f"{path}: {error}") from error
+    supernet = supernet_lib.Supernet(model, experiment.space)
+    weights.load(supernet, state)
+    with files.new_folder(workdir) as partial:
+        experiment_lib.claim(partial, dataclasses.asdict(experiment))
+        checkpoint.save_supernet(partial, supernet)
+    _LOGGER.info(
+        "%s: %s, classes of %s, search space %s",
+        workdir,
+        f"{cost.params(model, experiment.space.allocated):,} parameters",
+        experiment.dataset,
+        experiment.space.describe(),
+    )
+
+
+def _dataset(num_classes: int, wanted: str | None) -> str:
+    names = datasets.SOURCES if wanted is None else [wanted]
+    for name in names:
+        if datasets.source(name).num_classes == num_classes:
+            return name
+    sizes = ", ".join(
+        f"{name} has {datasets.source(name).num_classes}" for name in names
+    )
+    raise errors.InputError(
+        f"head.weight has {num_classes} classes; the data set must have as "
+        f"many, but {sizes}"
+    )
+
+
+def _space(
+    allocation: search_space.Allocation,
+    wanted: search_space.SearchSpace | None,
+) -> search_space.SearchSpace:
+    if wanted is not None:
+        return dataclasses.replace(wanted, allocation=allocation)
+    for space in search_space.SEARCH_SPACES.values():
+        if space.allocation == allocation:
+            return space
+    _LOGGER.info(
+        "the weights do not tell the search space, and it is none of the "
+        "paper's: taken to be everything that fits; name the one that it was "
+        "trained for with --search_space before a search"
+    )
+    return search_space.everything_in(allocation)
+
+
+def to_official(
+    workdir: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    architecture: architecture_lib.Architecture | None = None,
+) -> None:
+    """Writes the supernet of a working folder as an official checkpoint.
+
+    Args:
+      workdir: of the supernet.
+      path: the `.pth` file to make.
+      architecture: whose heads the official code is to compute exactly, where
+        the QKV bias is not flat; see `weights.dump`.
+
+    Raises:
+      InputError: there is no supernet, the official code cannot compute it,
+        or the file exists or cannot be written.
+    """
+    path = pathlib.Path(path)
+    supernet, step = checkpoint.load_supernet(
+        workdir, tf.distribute.get_strategy()
+    )
+    model, space = supernet.model, supernet.space
+    heads = ()
+    if architecture is not None:
+        space.validate(architecture)
+        heads = architecture.num_heads
+    state = weights.dump(supernet, heads)
+    args = {
+        "gp": model.pooling == "average",
+        "relative_position": model.has_relative_position,
+        "max_relative_position": model.max_relative_offset,
+        "no_abs_pos": not model.has_absolute_position,
+        "change_qkv": True,
+        "input_size": model.image_size,
+        "patch_size": model.patch_size,
+        "drop_path": model.drop_path,
+    }
+    torch_file.write(path, state, args)
+    embed_dim = state["cls_token"].shape[2]
+    _LOGGER.info(
+        "%s: supernet of step %d; in the official code EMBED_DIM %d, DEPTH "
+        "%d, NUM_HEADS %d, MLP_RATIO %g",
+        path,
+        step,
+        embed_dim,
+        space.allocated.depth,
+        embed_dim // weights.HEAD_DIM,
+        space.allocated.mlp_ratio[0],
+    )
+    if model.qkv_bias_layout != "flat" and len(set(space.num_heads)) > 1:
+        _LOGGER.warning(
+            "the official code computes this supernet's subnets only for the "
+            "heads of %s: its QKV bias has no layout for several numbers of "
+            "heads; train with --qkv_bias_layout=flat for one that has",
+            "the architecture named" if heads else "the largest subnet",
+        )

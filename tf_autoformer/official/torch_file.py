@@ -1,0 +1,145 @@
+"""PyTorch's checkpoint files (.pth), which need PyTorch: an optional extra."""
+
+import argparse
+import io
+import os
+import pathlib
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from tf_autoformer import errors, files
+
+
+def _torch() -> ModuleType:
+    """PyTorch, imported late.
+
+    Raises:
+      InputError: it is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise errors.InputError(
+            "checkpoints of the official code need PyTorch: pip install torch"
+        ) from error
+    return torch
+
+
+def read(
+    path: str | os.PathLike[str],
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Reads a checkpoint of the official code; runs none of the file's code.
+
+    Args:
+      path: a file of `{"model": tensors, "args": options, ...}`, as the
+        official code saves, or of the tensors alone.
+
+    Returns:
+      Name -> tensor, float32; and the options, none if the file has none.
+
+    Raises:
+      InputError: the file is missing, damaged, holds code, or is no such
+        checkpoint; or PyTorch is not installed.
+    """
+    torch = _torch()
+    try:
+        with (
+            pathlib.Path(path).open("rb") as file,
+            # The official code saves its options as one.
+            torch.serialization.safe_globals([argparse.Namespace]),
+            warnings.catch_warnings(),
+        ):
+            # Of pickle's version, ahead of the error that follows.
+            warnings.simplefilter("ignore")
+            _check_sums(file)
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    # PyTorch's are of many types: KeyError, EOFError, RuntimeError, …
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename:
+            raise errors.InputError(
+                f"cannot read {path}: {error.strerror}"
+            ) from error
+        if refused := re.search(r"GLOBAL ([\w.]+)", str(error)):
+            raise errors.InputError(
+                f"{path} holds {refused[1]}, which is neither weight nor "
+                "option; nothing in the file was run"
+            ) from error
+        raise errors.InputError(
+            f"{path} is damaged or no PyTorch checkpoint"
+        ) from error
+    args = {}
+    tensors = content
+    if isinstance(content, Mapping) and "model" in content:
+        tensors, found = content["model"], content.get("args")
+        if isinstance(found, argparse.Namespace):
+            found = vars(found)
+        if isinstance(found, Mapping):
+            args = dict(found)
+    if not isinstance(tensors, Mapping) or not tensors:
+        raise errors.InputError(
+            f"{path} must hold named tensors, perhaps under 'model'; it holds "
+            f"{type(tensors).__name__}"
+        )
+    arrays = {}
+    for key, tensor in tensors.items():
+        if not (
+            isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+        ):
+            kind = getattr(tensor, "dtype", type(tensor).__name__)
+            raise errors.InputError(
+                f"{path}: {key} must be a tensor of floats; it is {kind}"
+            )
+        try:
+            arrays[str(key)] = tensor.detach().to(torch.float32).numpy()
+        # So of a sparse, a nested or an empty (meta) one.
+        except (TypeError, RuntimeError) as error:
+            raise errors.InputError(
+                f"{path}: {key} must be an array; it is a tensor that cannot "
+                "be made one"
+            ) from error
+    return arrays, args
+
+
+def _check_sums(file: BinaryIO) -> None:
+    """Raises if the file is an archive with a damaged member."""
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            if archive.testzip() is not None:
+                raise zipfile.BadZipFile
+    file.seek(0)
+
+
+def write(
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, np.ndarray],
+    args: Mapping[str, Any],
+) -> None:
+    """Writes what `read` reads, as a whole file or not at all.
+
+    Args:
+      path: the file to make.
+      tensors: name -> tensor.
+      args: the options; plain values, which every PyTorch loads by default.
+
+    Raises:
+      InputError: the file exists or cannot be written, or PyTorch is not
+        installed.
+    """
+    torch = _torch()
+    files.require_new(path)
+    content = {
+        "model": {
+            key: torch.from_numpy(np.ascontiguousarray(tensor))
+            for key, tensor in tensors.items()
+        },
+        "args": dict(args),
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    files.write_bytes(path, buffer.getbuffer())

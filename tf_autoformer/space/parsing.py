@@ -1,0 +1,95 @@
+"""Checked values out of parsed JSON; errors name field, value and rule."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tf_autoformer import errors
+
+
+def fields(
+    what: str,
+    values: Any,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+) -> Mapping[str, Any]:
+    """`values`, a mapping with all required fields and no unknown one.
+
+    Raises:
+      InputError: it is not.
+    """
+    names = list(values) if isinstance(values, Mapping) else []
+    if (
+        not isinstance(values, Mapping)
+        or not set(required) <= set(names)
+        or not set(names) <= {*required, *optional}
+    ):
+        found = (
+            ", ".join(map(str, names)) or "none"
+            if isinstance(values, Mapping)
+            else type(values).__name__
+        )
+        raise errors.InputError(
+            f"{what} has the fields {', '.join(required)}; found {found}"
+        )
+    return values
+
+
+def integer(field: str, value: Any) -> int:
+    """A positive whole number.
+
+    Raises:
+      InputError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise errors.InputError(
+            f"{field} is {value!r}; it must be a positive whole number"
+        )
+    return value
+
+
+def number(field: str, value: Any) -> float:
+    """A positive number.
+
+    Raises:
+      InputError: it is not.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 0 < value < math.inf
+    ):
+        raise errors.InputError(
+            f"{field} is {value!r}; it must be a positive number"
+        )
+    return float(value)
+
+
+def integers(field: str, values: Any) -> tuple[int, ...]:
+    """A list of positive whole numbers.
+
+    Raises:
+      InputError: it is not; the message names the entry.
+    """
+    return tuple(
+        integer(f"{field}[{index}]", value)
+        for index, value in enumerate(_list(field, values))
+    )
+
+
+def numbers(field: str, values: Any) -> tuple[float, ...]:
+    """A list of positive numbers.
+
+    Raises:
+      InputError: it is not; the message names the entry.
+    """
+    return tuple(
+        number(f"{field}[{index}]", value)
+        for index, value in enumerate(_list(field, values))
+    )
+
+
+def _list(field: str, values: Any) -> list[Any]:
+    if not isinstance(values, list):
+        raise errors.InputError(f"{field} is {values!r}; it must be a list")
+    return values
