@@ -1,6 +1,7 @@
 """How every binary runs: flags, progress on the terminal, mistakes told."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 
@@ -27,6 +28,8 @@ def run(main: Callable[[], None], define: Callable[[], None]) -> None:
             main()
         except errors.InputError as error:
             _fail(1, f"error: {error}")
+        except BrokenPipeError:  # The reader of a pipe, head, has enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except KeyboardInterrupt:
             _fail(130, "interrupted; the same command continues")
 

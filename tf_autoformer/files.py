@@ -92,14 +92,19 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
         probe.unlink()
 
 
+def is_new(path: str | os.PathLike[str]) -> bool:
+    """Whether there is nothing at `path` but perhaps an empty folder."""
+    path = pathlib.Path(path)
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
 def require_new(path: str | os.PathLike[str]) -> None:
     """Fails if there is anything at `path` but an empty folder.
 
     Raises:
       InputError: there is.
     """
-    path = pathlib.Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if not is_new(path):
         raise errors.InputError(f"{path} exists already; it is not replaced")
 
 

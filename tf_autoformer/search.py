@@ -8,7 +8,7 @@ The same command run again continues where it stopped.
 
 import tensorflow as tf
 
-from tf_autoformer import binary, config
+from tf_autoformer import binary, config, files
 from tf_autoformer.analysis import search_board
 from tf_autoformer.evolution import session
 from tf_autoformer.serving import savedmodel
@@ -37,7 +37,7 @@ def main() -> None:
     for ranking in search.run():
         board.show(ranking)
     savedmodel.require_free(folder, search.best)
-    if not folder.exists():
+    if files.is_new(folder):
         savedmodel.export(
             search.supernet, search.best, search.experiment.dataset, folder
         )

@@ -88,7 +88,8 @@ class Dataset:
             return self.builder.info.splits[split].num_examples
         except ValueError as error:  # So of a slice beyond the end.
             raise errors.InputError(
-                f"{self.builder.name} has no split {split}: {error}"
+                f"{self.builder.name} as prepared in {self.builder.data_dir} "
+                f"has no split {split}: {error}"
             ) from error
 
     def read(self, split: str) -> tf.data.Dataset:

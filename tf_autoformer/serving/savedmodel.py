@@ -159,7 +159,7 @@ def require_free(
     Raises:
       InputError: the folder exists and holds something else.
     """
-    if not pathlib.Path(folder).exists():
+    if files.is_new(folder):
         return
     found = exported_architecture(folder)
     if found is None or found != expected:
