@@ -75,7 +75,7 @@ class FlagsTest(processes.MistakeTest):
             "split=all.*train.*validation.*test",
         ),
         ("evaluate", ["--architecture=x", "--batch_size=0"], "batch_size=0"),
-        ("evaluate", ["--architecture=x"], "cannot read x"),
+        ("evaluate", ["--architecture=x"], "is 'x'; .* file or one of"),
         (
             "evaluate",
             [*BINARIES["evaluate"], "--image_size=8x"],
@@ -150,7 +150,8 @@ class NoSupernetTest(processes.MistakeTest):
                     binary, f"--workdir={self.new}", *binaries[binary]
                 )
                 self.check_mistake(
-                    result, rf"{self.new}.* train a supernet there first"
+                    result,
+                    rf"{self.new}.* train a supernet there or convert one",
                 )
                 self.assertEqual(list(self.folder.iterdir()), [self.wall])
 
@@ -175,7 +176,10 @@ class DescribeTest(processes.MistakeTest):
     def test_what_cannot_be_described_is_told_in_place_of_a_description(self):
         for arguments, pattern in (
             ([], "--architecture"),
-            (["--architecture=autoformer_x"], "cannot read autoformer_x"),
+            (
+                ["--architecture=autoformer_x"],
+                "is 'autoformer_x'; .* one of autoformer_b",
+            ),
             (
                 ["--architecture=autoformer_s", "--search_space=tiny"],
                 r"embed_dim is 384, outside .* allows 192, 216, 240$",
@@ -195,6 +199,10 @@ class DescribeTest(processes.MistakeTest):
             (
                 ["--architecture=autoformer_s", "--num_classes=0"],
                 "num_classes is 0.* positive",
+            ),
+            (
+                ["--architecture=autoformer_s", "--picture=x.jpg"],
+                "picture is 'x.jpg'; it must be a .png file",
             ),
             (["--architecture=autoformer_s", "stray"], "stray"),
         ):

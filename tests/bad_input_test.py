@@ -156,9 +156,9 @@ class WorkdirTest(TrainedTest):
             ("[1]", "fields embed_dim, depth.* found list"),
             (
                 json.dumps({"embed_dim": 16, "depth": 2}),
-                "fields embed_dim, depth, num_heads, mlp_ratio; found embed",
+                "fields embed_dim, depth, num_heads, mlp_ratio; missing num_heads",
             ),
-            (changed(extra=1), "found .*extra"),
+            (changed(extra=1), "unknown extra"),
             (changed(embed_dim="16"), "embed_dim is '16'.* whole number"),
             (changed(num_heads=1), "num_heads is 1.* a list"),
             (changed(depth=3), "num_heads has 2 entries for depth 3"),

@@ -22,6 +22,11 @@ import tensorflow as tf
 from absl.testing import absltest
 from tensorboard.backend.event_processing import event_accumulator
 
+from tf_autoformer.analysis import report
+from tf_autoformer.evolution import session
+from tf_autoformer.serving import savedmodel
+from tf_autoformer.training import checkpoint
+
 ROOT = pathlib.Path(__file__).parent.parent
 FLAGS = ROOT / "flags" / "digits"
 STEPS = 9  # Half an epoch of 1,149 images.
@@ -309,6 +314,21 @@ class AfterSearchTest(BinariesTest):
         for path in (picture, picture.with_name("best.json")):
             self.assertIn(str(path), out)
 
+    def test_report_asks_an_export_of_another_size_at_its_size(self):
+        workdir = _copy(_searched(), "resized")
+        folder = workdir / "export" / "2"
+        supernet, _ = checkpoint.load_supernet(
+            workdir, tf.distribute.get_strategy()
+        )
+        best = session.load_best(workdir / "search" / "default")
+        savedmodel.export(supernet, best, "digits", folder, (12, 16))
+        lines = report.Report(
+            workdir, "default", folder, str(_folder() / "data")
+        ).lines()
+        self.assertRegex(
+            "\n".join(lines), r"export/2 on the test split: [\d.]+%"
+        )
+
     def test_any_architecture_of_the_space_can_be_exported(self):
         architecture = {
             "embed_dim": 32,
@@ -388,6 +408,19 @@ class AfterSearchTest(BinariesTest):
         self.assertEmpty(err)
         pixels = tf.io.decode_png(picture.read_bytes()).numpy()
         self.assertGreater(np.ptp(pixels), 100)  # Not blank.
+
+    def test_a_reader_that_has_enough_is_no_error(self):
+        process = subprocess.run(
+            f"{sys.executable} -m tf_autoformer.describe "
+            "--architecture=autoformer_s | true; exit ${PIPESTATUS[0]}",
+            shell=True,
+            executable="/bin/bash",
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual((process.returncode, process.stderr), (0, ""))
 
 
 if __name__ == "__main__":

@@ -380,7 +380,9 @@ class NewBinariesTest(FlagsTest):
 
     def test_an_architecture_that_is_neither_is_an_input_error(self):
         self._parse("evaluate", "--architecture=autoformer_x")
-        with self.assertRaisesRegex(errors.InputError, "read autoformer_x: No"):
+        with self.assertRaisesRegex(
+            errors.InputError, "is 'autoformer_x'; it must"
+        ):
             config.architecture()
 
     def test_a_description_needs_no_folder(self):

@@ -83,6 +83,28 @@ class DirectionTest(ConvertTest):
                     result, r"Exactly one of \(official_checkpoint, export_off"
                 )
 
+    def test_flags_of_the_other_way_are_refused(self):
+        for arguments, name in (
+            (["--official_checkpoint=a.pth", "--architecture=x"], "architec"),
+            (["--export_official=a.pth", "--dataset=digits"], "dataset"),
+            (["--export_official=a.pth", "--search_space=tiny"], "search_sp"),
+            (["--export_official=a.pth", "--pooling=cls"], "pooling"),
+            (["--export_official=a.pth", "--image_size=7"], "image_size"),
+        ):
+            with self.subTest(name):
+                result = processes.run(
+                    "convert", f"--workdir={self.new}", *arguments
+                )
+                self.check_refused(result, f"{name}.* no use in this direction")
+
+    def test_an_empty_name_is_no_file(self):
+        for name in ("official_checkpoint", "export_official"):
+            with self.subTest(name):
+                result = processes.run(
+                    "convert", f"--workdir={self.new}", f"--{name}="
+                )
+                self.check_refused(result, "error: ")
+
 
 class FromOfficialTest(ConvertTest):
     def test_a_bad_flag(self):
@@ -92,12 +114,13 @@ class FromOfficialTest(ConvertTest):
         for argument, pattern in (
             ("--image_size=axb", "image_size=axb.*224x320"),
             ("--image_size=30", "image_size is 30.* patch_size, 8"),
+            ("--image_size=0", "image_size is 0; it must be positive"),
             ("--pooling=max", "pooling=max.*cls.*average"),
             ("--search_space=huge", "search_space is 'huge'.*tiny"),
             (f"--search_space={space}", f"{space}: a search space has the fie"),
             (
                 "--search_space=base",
-                "embed_dims is .*embed_dim, 128, must hold",
+                "for a supernet of .*=640.* weights are of .*=128",
             ),
             ("--dataset=mnist", "dataset is 'mnist'.*digits"),
             ("--dataset=imagenet2012", "10 classes.* imagenet2012 has 1000"),
@@ -192,7 +215,7 @@ class ToOfficialTest(ConvertTest):
 
     def test_no_supernet(self):
         result = self.convert(self.new)
-        self.check_refused(result, f"{self.new}.* train a supernet there first")
+        self.check_refused(result, f"{self.new}.* train a supernet there or")
 
     def test_an_existing_file_is_refused_and_untouched(self):
         self.path.write_text("precious")
@@ -204,7 +227,7 @@ class ToOfficialTest(ConvertTest):
         result = self.convert(converted(), "--architecture=autoformer_t")
         self.check_refused(result, "embed_dim is 192, outside .* allows 8, 16")
         result = self.convert(converted(), "--architecture=autoformer_x")
-        self.check_refused(result, "cannot read autoformer_x")
+        self.check_refused(result, "is 'autoformer_x'; it must be a JSON file")
 
     def test_a_place_that_cannot_be_a_folder(self):
         wall = self.folder / "wall"

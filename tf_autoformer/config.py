@@ -3,6 +3,7 @@
 Flags become frozen dataclasses here; nothing else sees them.
 """
 
+import os
 import pathlib
 import re
 import typing
@@ -26,12 +27,11 @@ FLAGS = flags.FLAGS
 flags.disclaim_key_flags()
 
 
-def _define_workdir(required: bool = True) -> None:
+def _define_workdir() -> None:
     flags.DEFINE_string(
         "workdir", None, "Folder of the supernet and all made from it."
     )
-    if required:
-        flags.mark_flag_as_required("workdir")
+    flags.mark_flag_as_required("workdir")
 
 
 def _define_data_dir() -> None:
@@ -132,7 +132,12 @@ def define_evaluate() -> None:
 
 def define_describe() -> None:
     """Defines the flags of `describe`."""
-    _define_workdir(required=False)
+    flags.DEFINE_string(
+        "workdir",
+        None,
+        "Folder of a supernet, which has the network and the search space of "
+        "flags that are not given.",
+    )
     _define_architecture()
     _define_search_space(None, "; checks that the architecture is in it")
     flags.DEFINE_integer("num_classes", 1000, "Width of the head.")
@@ -202,9 +207,13 @@ def define_report() -> None:
     )
 
 
+def _path(text: str) -> pathlib.Path:
+    return pathlib.Path(os.path.expanduser(text))
+
+
 def workdir() -> pathlib.Path:
     """The folder of the supernet and of all made from it."""
-    return pathlib.Path(FLAGS.workdir).expanduser()
+    return _path(FLAGS.workdir)
 
 
 def data_dir() -> str | None:
@@ -245,7 +254,7 @@ def image_size() -> model_lib.ImageSize | None:
 
 def export_dir() -> pathlib.Path:
     """The folder to export to."""
-    return pathlib.Path(FLAGS.export_dir).expanduser()
+    return _path(FLAGS.export_dir)
 
 
 def architecture() -> architecture_lib.Architecture | None:
@@ -259,7 +268,12 @@ def architecture() -> architecture_lib.Architecture | None:
         return None
     if value in published.NAMES:
         return published.load(value)
-    path = pathlib.Path(value).expanduser()
+    path = _path(value)
+    if path.suffix != ".json" and not path.exists():
+        raise errors.InputError(
+            f"architecture is {value!r}; it must be a JSON file or one of "
+            f"{', '.join(published.NAMES)}"
+        )
     return architecture_lib.Architecture.load(path)
 
 
@@ -276,7 +290,7 @@ def space(
         return found
     if value is None or value in search_space.SEARCH_SPACES:
         return search_space.SEARCH_SPACES.get(value)
-    path = pathlib.Path(value).expanduser()
+    path = _path(value)
     if path.suffix != ".json":
         raise errors.InputError(
             f"search_space is {value!r}; it must be one of "
@@ -352,8 +366,19 @@ def evaluation_task() -> subnet_evaluation.Task:
 
 
 def picture() -> pathlib.Path | None:
-    """The picture to draw, if any."""
-    return pathlib.Path(FLAGS.picture).expanduser() if FLAGS.picture else None
+    """The picture to draw, if any.
+
+    Raises:
+      InputError: it is no PNG file by its name.
+    """
+    if FLAGS.picture is None:
+        return None
+    path = _path(FLAGS.picture)
+    if path.suffix.lower() != ".png":
+        raise errors.InputError(
+            f"picture is {FLAGS.picture!r}; it must be a .png file"
+        )
+    return path
 
 
 def untold() -> conversion.Untold:
@@ -368,12 +393,27 @@ def untold() -> conversion.Untold:
 
 
 def official_files() -> tuple[pathlib.Path | None, pathlib.Path | None]:
-    """The official checkpoint to read, or else the one to make."""
+    """The official checkpoint to read, or else the one to make.
+
+    Raises:
+      InputError: a flag of the other direction is given.
+    """
+    for name in _OF_IMPORT if FLAGS.export_official is not None else _OF_EXPORT:
+        if FLAGS[name].present:
+            raise errors.InputError(
+                f"{name} is {FLAGS[name].value}; it is of no use in this "
+                "direction"
+            )
     read, made = (
-        pathlib.Path(path).expanduser() if path else None
+        None if path is None else _path(path)
         for path in (FLAGS.official_checkpoint, FLAGS.export_official)
     )
     return read, made
+
+
+# Flags of `convert` that tell what only one direction needs.
+_OF_IMPORT = ("dataset", "search_space", "pooling", "image_size")
+_OF_EXPORT = ("architecture",)
 
 
 def cadence() -> loop.Cadence:

@@ -11,10 +11,10 @@ from tf_autoformer.analysis import description, pictures
 def main() -> None:
     """Prints the description and draws the picture."""
     model, space = config.described()
-    architecture = config.architecture()
+    architecture, path = config.architecture(), config.picture()
     for line in description.lines(architecture, model, space):
         print(line)
-    if (path := config.picture()) is not None:
+    if path is not None:
         drawing = pictures.architecture(architecture, model)
         files.write_bytes(path, pictures.png(drawing))
         print(f"picture: {path}")

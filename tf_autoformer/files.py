@@ -17,6 +17,7 @@ from tf_autoformer import errors
 
 def _beside(path: pathlib.Path) -> pathlib.Path:
     # Always the same name: so what a crash left is replaced the next time.
+    path = pathlib.Path(os.path.abspath(path))  # "." has no name.
     return path.with_name(f".{path.name}.partial")
 
 
@@ -60,7 +61,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise errors.InputError(
             f"cannot read {path}: {error.strerror}"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise errors.InputError(f"{path} is not JSON: {error}") from error
 
 
@@ -94,8 +95,10 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
 
 def is_new(path: str | os.PathLike[str]) -> bool:
     """Whether there is nothing at `path` but perhaps an empty folder."""
-    path = pathlib.Path(path)
-    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+    # Not pathlib's, which raises for a name that is too long.
+    return not os.path.exists(path) or (
+        os.path.isdir(path) and not os.listdir(path)
+    )
 
 
 def require_new(path: str | os.PathLike[str]) -> None:

@@ -30,8 +30,8 @@ class DescriptionTest(parameterized.TestCase):
         lines = list(description.lines(SMALL, IMAGENET))
         self.assertEqual(
             lines[0],
-            "embed dim 384, depth 13; 224x224 pixels in patches of 16, "
-            "1000 classes",
+            "embed dim 384, depth 13, head dim 64; 224x224 pixels in patches "
+            "of 16, 1000 classes",
         )
         total = sum(MACS.values())
         shown = {
@@ -91,7 +91,8 @@ class DescriptionTest(parameterized.TestCase):
         first, *_, last = description.lines(subnet, model)
         self.assertEqual(
             first,
-            "embed dim 8, depth 1; 8x12 pixels in patches of 4, 10 classes",
+            "embed dim 8, depth 1, head dim 4; 8x12 pixels in patches of 4, "
+            "10 classes",
         )
         self.assertEqual(last.split(), ["1", "8", "██", "0.5", "█"])
 

@@ -221,6 +221,11 @@ class ImagenetTest(parameterized.TestCase):
         for name in (str(self.manual), TRAIN_TAR, VALIDATION_TAR):
             self.assertIn(name, message)
 
+    def test_a_folder_that_was_not_there_is_not_left_behind(self):
+        self.folder = self.folder / "mistyped"
+        self._message()
+        self.assertFalse(self.folder.exists())
+
     def test_without_one_archive_it_says_which_is_missing(self):
         self._write_archives()
         (self.manual / VALIDATION_TAR).unlink()

@@ -270,6 +270,22 @@ class DumpTest(parameterized.TestCase):
         self.assertFalse(np.any(weight[48:]))
         self.assertFalse(np.any(weight[:, 24:]))
 
+    def test_unnamed_heads_are_the_largest_choice_not_the_allocation(self):
+        space = dataclasses.replace(
+            NARROW,
+            num_heads=(1,),
+            allocation=search_space.Allocation(24, 2, 2, 2.0),
+        )
+        supernet = _own(space)
+        again = _imported(weights.dump(supernet), space)
+        images = tf.random.stateless_normal([2, 12, 12, 3], [0, 1])
+        np.testing.assert_allclose(
+            again(images, space.largest),
+            supernet(images, space.largest),
+            atol=1e-5,
+            rtol=0,
+        )
+
     def test_a_flat_bias_serves_every_number_of_heads(self):
         supernet = _own(qkv_bias_layout="flat")
         again = _imported(weights.dump(supernet), NARROW)

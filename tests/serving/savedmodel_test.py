@@ -274,6 +274,7 @@ class ExportTest(absltest.TestCase):
         savedmodel.require_free(self.folder / "subnet", SUBNET)
         with self.assertRaisesRegex(errors.InputError, "exists already"):
             savedmodel.require_free(self.folder / "subnet", SPACE.largest)
+        savedmodel.require_free(self.create_tempdir().full_path)  # Empty.
 
 
 class ImageSizeTest(absltest.TestCase):

@@ -48,7 +48,7 @@ class ParsingTest(parameterized.TestCase):
             )
 
     def test_what_is_no_positive_number_is_refused(self):
-        rule = "it must be a positive number"
+        rule = "it must be a positive number below 1000"
         for value in NO_NUMBERS:
             with self.assertRaises(errors.InputError) as caught:
                 parsing.number("ratio", value)
@@ -77,10 +77,10 @@ class ParsingTest(parameterized.TestCase):
             self.assertEqual(found, values)
 
     @parameterized.parameters(
-        ({"a": 1}, "found a"),
-        ({}, "found none"),
-        ({"a": 1, "b": 2, "d": 3}, "found a, b, d"),
-        ({"a": 1, "c": 2}, "found a, c"),
+        ({"a": 1}, "missing b"),
+        ({}, "missing a, b"),
+        ({"a": 1, "b": 2, "d": 3}, "unknown d"),
+        ({"a": 1, "c": 2, "d": 3}, "missing b; unknown d"),
         (["a", "b"], "found list"),
         ("ab", "found str"),
         (None, "found NoneType"),

@@ -1,6 +1,9 @@
 """A working folder remembers its configuration and defends it."""
 
+import copy
 import dataclasses
+import functools
+import json
 import pathlib
 
 from absl.testing import absltest
@@ -99,6 +102,39 @@ class ExperimentTest(absltest.TestCase):
 
         with self.assertRaisesRegex(errors.InputError, "config.json is not"):
             experiment.load(self.folder)
+
+    def test_a_damaged_configuration_is_told_by_field(self):
+        values = dataclasses.asdict(_experiment())
+        for field, value, message in (
+            ("model", None, "a ModelConfig has the fields .*found NoneType"),
+            ("space", None, "a search space has the fields .*found NoneType"),
+            ("space", [1, 2], "found list"),
+            ("dataset", None, "dataset is None, of the wrong type"),
+            ("training", "x", "a TrainingConfig has the fields .*found str"),
+            ("training", [], "found list"),
+            ("space.depths", [1, 2.5], r"depths\[1\] is 2.5"),
+            ("space.allocation", [1], "an allocation has the fields"),
+            ("space.published", None, "published is None"),
+            ("space.published", ["x"], r"published is \['x'\]"),
+            ("model.num_classes", 10.5, "num_classes is 10.5, of the wrong"),
+            ("model.pooling", 1, "pooling is 1, of the wrong type"),
+            ("model.pooling", "max", "pooling is 'max'; it must be one of"),
+            ("model.image_size", [32], r"image_size is \[32\], of the wrong"),
+            ("model.image_size", [32, 8.0], "image_size is 8.0, of the wrong"),
+            ("training.epochs", True, "epochs is True, of the wrong type"),
+        ):
+            with self.subTest(f"{field} {value}"):
+                damaged = copy.deepcopy(values)
+                *rooms, name = field.split(".")
+                functools.reduce(dict.__getitem__, rooms, damaged)[name] = value
+                self.folder.mkdir(exist_ok=True)
+                path = self.folder / "config.json"
+                path.write_text(json.dumps(damaged))
+
+                with self.assertRaisesRegex(
+                    errors.InputError, f"config.json is not .*{message}"
+                ):
+                    experiment.load(self.folder)
 
 
 class TrainingConfigTest(absltest.TestCase):

@@ -30,7 +30,8 @@ def lines(
     parts = cost.macs_by_part(model, architecture)
     macs = cost.macs(model, architecture)
     yield (
-        f"embed dim {architecture.embed_dim}, depth {architecture.depth}; "
+        f"embed dim {architecture.embed_dim}, depth {architecture.depth}, "
+        f"head dim {model.head_dim}; "
         f"{height}x{width} pixels in patches of {model.patch_size}, "
         f"{model.num_classes} classes"
     )

@@ -127,9 +127,10 @@ class Report:
         """What a client of the export gets."""
         dataset, test = self._dataset, self._dataset.source.test
         names = datasets.labels(self._experiment.dataset)
-        size = self._experiment.model.input_size
-        batches = pipeline.images(dataset, test, size).batch(_BATCH_SIZE)
         classify = self._signatures["serving_default"]
+        _, inputs = classify.structured_input_signature
+        size = tuple(inputs["images"].shape[1:3])
+        batches = pipeline.images(dataset, test, size).batch(_BATCH_SIZE)
         right = 0
         for images, labels in batches:
             truths = tf.gather(tf.constant(names), labels)

@@ -129,7 +129,7 @@ def lines(workdir: str | os.PathLike[str], task: Task) -> Iterator[str]:
         outside the space, or the data set has other classes.
     """
     experiment = experiment_lib.load(workdir)
-    name = task.dataset or experiment.dataset
+    name = experiment.dataset if task.dataset is None else task.dataset
     source = datasets.source(name)
     if source.num_classes != experiment.model.num_classes:
         raise errors.InputError(

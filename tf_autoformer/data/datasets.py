@@ -1,7 +1,9 @@
 """The data sets that can be named, and how they are loaded."""
 
+import contextlib
 import dataclasses
 import functools
+import io
 import os
 import tarfile
 from collections.abc import Callable
@@ -64,6 +66,13 @@ SOURCES = {
         test="validation",
     ),
 }
+
+
+def _remove_empty(folder: str) -> None:
+    """Removes a folder and those in it, as far as they hold no file."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,13 +142,18 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     """
     entry = source(name)
     folder = os.path.expanduser(data_dir or "~/tensorflow_datasets")
+    is_new = files.is_new(folder)
     with files.make_writable(folder):
         builder = entry.builder(data_dir=folder)
         try:
-            builder.download_and_prepare()
+            # Bars of its progress go to stderr.
+            with contextlib.redirect_stdout(io.StringIO()):
+                builder.download_and_prepare()
         # So TFDS says that its manual_dir is empty, or lacks an archive or
         # has a damaged one.
         except (AssertionError, tf.errors.OpError, tarfile.TarError) as error:
+            if is_new:
+                _remove_empty(folder)
             raise errors.InputError(
                 f"cannot prepare {name}: {' '.join(str(error).split())}"
             ) from error

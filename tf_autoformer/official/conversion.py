@@ -27,7 +27,8 @@ class Untold:
     Attributes:
       dataset: the one it was trained on; by default one of as many classes.
       space: the architectures that it was trained for; by default the paper's
-        of this size, or everything that fits.
+        of this size, or everything that fits. Its allocation, if it has one,
+        must be the weights'.
       pooling: see `inference.infer`.
       image_size: see `inference.infer`.
     """
@@ -60,14 +61,14 @@ def from_official(
         model, allocation = inference.infer(
             state, args, untold.pooling, untold.image_size
         )
-        experiment = experiment_lib.Experiment(
-            dataset=_dataset(model.num_classes, untold.dataset),
-            model=model,
-            space=_space(allocation, untold.space),
-            training=None,
-        )
     except errors.InputError as error:
         raise errors.InputError(f"{path}: {error}") from error
+    experiment = experiment_lib.Experiment(
+        dataset=_dataset(model.num_classes, untold.dataset),
+        model=model,
+        space=_space(allocation, untold.space),
+        training=None,
+    )
     supernet = supernet_lib.Supernet(model, experiment.space)
     weights.load(supernet, state)
     with files.new_folder(workdir) as partial:
@@ -86,6 +87,13 @@ def _dataset(num_classes: int, wanted: str | None) -> str:
     names = datasets.SOURCES if wanted is None else [wanted]
     for name in names:
         if datasets.source(name).num_classes == num_classes:
+            if wanted is None:
+                _LOGGER.info(
+                    "the weights do not tell the data set; taken to be %s, of "
+                    "as many classes, for its labels and normalization; "
+                    "--dataset names another",
+                    name,
+                )
             return name
     sizes = ", ".join(
         f"{name} has {datasets.source(name).num_classes}" for name in names
@@ -101,14 +109,19 @@ def _space(
     wanted: search_space.SearchSpace | None,
 ) -> search_space.SearchSpace:
     if wanted is not None:
+        if wanted.allocation not in (None, allocation):
+            raise errors.InputError(
+                f"search_space is for a supernet of {wanted.allocation}; the "
+                f"weights are of {allocation}"
+            )
         return dataclasses.replace(wanted, allocation=allocation)
     for space in search_space.SEARCH_SPACES.values():
         if space.allocation == allocation:
             return space
     _LOGGER.info(
-        "the weights do not tell the search space, and it is none of the "
-        "paper's: taken to be everything that fits; name the one that it was "
-        "trained for with --search_space before a search"
+        "the weights do not tell the search space, and the size is none of "
+        "the paper's; taken to be everything that fits, trained or not; "
+        "--search_space names another"
     )
     return search_space.everything_in(allocation)
 
@@ -131,6 +144,7 @@ def to_official(
         or the file exists or cannot be written.
     """
     path = pathlib.Path(path)
+    torch_file.require_new(path)  # Now rather than when all is done.
     supernet, step = checkpoint.load_supernet(
         workdir, tf.distribute.get_strategy()
     )

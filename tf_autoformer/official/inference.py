@@ -2,7 +2,6 @@
 
 import logging
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -45,16 +44,15 @@ def infer(
         raise _wrong_shape(
             "patch_embed_super.proj.weight", "[embed, 3, patch, patch]", kernel
         )
-    blocks = [re.match(r"blocks\.(\d{1,4})\.", key) for key in state]
-    depth = max((int(match[1]) + 1 for match in blocks if match), default=1)
-    qkv = _shape(state, "blocks.0.attn.qkv.weight", 2)
-    heads, rest = divmod(qkv[0], 3 * weights.HEAD_DIM)
-    if rest or not heads:
+    heads, rest = divmod(embed_dim, weights.HEAD_DIM)
+    if rest:
         raise _wrong_shape(
-            "blocks.0.attn.qkv.weight",
-            f"[{3 * weights.HEAD_DIM}·heads, {embed_dim}]",
-            qkv,
+            "patch_embed_super.proj.weight",
+            f"[{weights.HEAD_DIM}·heads, 3, patch, patch]",
+            kernel,
         )
+    blocks = {key.split(".")[1] for key in state if key.startswith("blocks.")}
+    depth = max(len(blocks), 1)
     hidden, _ = _shape(state, "blocks.0.fc1.weight", 2)
     num_classes, _ = _shape(state, "head.weight", 2)
     allocation = search_space.Allocation(
@@ -77,7 +75,11 @@ def infer(
         options["drop_path"] = drop_path
     model = model_lib.ModelConfig(
         num_classes=num_classes,
-        image_size=image_size or _image_size(state, args, patch),
+        image_size=(
+            _image_size(state, args, patch)
+            if image_size is None
+            else image_size
+        ),
         patch_size=patch,
         head_dim=weights.HEAD_DIM,
         pooling=_pooling(args, pooling),
@@ -118,7 +120,7 @@ def _pooling(
         if wanted is None:
             _LOGGER.info(
                 "the weights do not tell the pooling; taken to be average, "
-                "the published models'"
+                "the published models'; --pooling=cls names the other"
             )
         return wanted or "average"
     found: model_lib.Pooling = "average" if average else "cls"
@@ -134,8 +136,8 @@ def _image_size(
     state: weights.State, args: Mapping[str, Any], patch: int
 ) -> model_lib.ImageSize:
     size = args.get("input_size")
-    if isinstance(size, tuple) and len(size) == 2:  # So we write it.
-        return size
+    if isinstance(size, tuple) and [*map(type, size)] == [int, int]:
+        return size  # So we write it.
     if "pos_embed" in state:
         tokens = _shape(state, "pos_embed", 3)[1]
         side = math.isqrt(max(tokens - 1, 0))
@@ -167,7 +169,7 @@ def _shape(state: weights.State, key: str, rank: int) -> tuple[int, ...]:
         )
     shape = state[key].shape
     if len(shape) != rank or 0 in shape:
-        raise _wrong_shape(key, f"{rank} axes", shape)
+        raise _wrong_shape(key, f"{rank} axes, none of size 0", shape)
     return shape
 
 
@@ -194,17 +196,19 @@ def _check(
     """Raises unless the state has exactly the network's tensors."""
     expected = weights.shapes(model, allocated)
     missing = [key for key in expected if key not in state]
+    unknown = [key for key in state if key not in expected]
     if missing:
+        instead = f"; found instead: {_sample(unknown)}" if unknown else ""
         raise errors.InputError(
             f"tensors are missing: {_sample(missing)}; expected "
-            f"{missing[0]} {list(expected[missing[0]])}"
+            f"{missing[0]} {list(expected[missing[0]])}{instead}"
+        )
+    if unknown:
+        raise errors.InputError(
+            f"{unknown[0]} {list(state[unknown[0]].shape)} belongs to no "
+            "tensor of the network; expected none of this name"
         )
     for key, tensor in state.items():
-        if key not in expected:
-            raise errors.InputError(
-                f"{key} {list(tensor.shape)} belongs to no tensor of the "
-                "network; expected none of this name"
-            )
         if tensor.shape != expected[key]:
             raise _wrong_shape(key, f"{list(expected[key])}", tensor.shape)
         if not np.isfinite(tensor).all():

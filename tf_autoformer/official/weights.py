@@ -148,7 +148,7 @@ def dump(
 
     Args:
       supernet: the weights.
-      num_heads: heads of the first blocks, the supernet's own for the rest.
+      num_heads: heads of the first blocks, the largest choice for the rest.
         Only with `qkv_bias_layout` "heads": the official code then computes
         what this one does for subnets of just these heads, because its flat
         bias has no layout that serves all.
@@ -181,7 +181,8 @@ def dump(
         array = getattr(layers[entry.layer], entry.weight).numpy()
         if entry.weight == "qkv_bias" and model.qkv_bias_layout == "heads":
             block = int(re.search(r"\d+", entry.layer)[0])
-            used = (*num_heads, *own.num_heads)[block]
+            rest = (supernet.space.num_heads[-1],) * own.depth
+            used = (*num_heads, *rest)[block]
             array = array[:, :used].reshape(-1)
         missing = np.subtract(entry.shape, array.shape)
         array = np.pad(array, [(0, more) for more in missing])

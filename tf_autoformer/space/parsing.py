@@ -1,10 +1,12 @@
 """Checked values out of parsed JSON; errors name field, value and rule."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tf_autoformer import errors
+
+# So that no product of sizes overflows.
+_MOST = 1000
 
 
 def fields(
@@ -18,20 +20,17 @@ def fields(
     Raises:
       InputError: it is not.
     """
-    names = list(values) if isinstance(values, Mapping) else []
-    if (
-        not isinstance(values, Mapping)
-        or not set(required) <= set(names)
-        or not set(names) <= {*required, *optional}
-    ):
-        found = (
-            ", ".join(map(str, names)) or "none"
-            if isinstance(values, Mapping)
-            else type(values).__name__
-        )
-        raise errors.InputError(
-            f"{what} has the fields {', '.join(required)}; found {found}"
-        )
+    rule = f"{what} has the fields {', '.join(required)}"
+    if not isinstance(values, Mapping):
+        raise errors.InputError(f"{rule}; found {type(values).__name__}")
+    missing = [name for name in required if name not in values]
+    unknown = [
+        str(name) for name in values if name not in (*required, *optional)
+    ]
+    if missing or unknown:
+        missing_text = f"; missing {', '.join(missing)}" if missing else ""
+        unknown_text = f"; unknown {', '.join(unknown)}" if unknown else ""
+        raise errors.InputError(f"{rule}{missing_text}{unknown_text}")
     return values
 
 
@@ -57,10 +56,10 @@ def number(field: str, value: Any) -> float:
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))
-        or not 0 < value < math.inf
+        or not 0 < value < _MOST
     ):
         raise errors.InputError(
-            f"{field} is {value!r}; it must be a positive number"
+            f"{field} is {value!r}; it must be a positive number below {_MOST}"
         )
     return float(value)
 

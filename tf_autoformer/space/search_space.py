@@ -61,7 +61,7 @@ class SearchSpace:
     published: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, field in _CHOICES.items():
+        for name in _CHOICES:
             choices = getattr(self, name)
             if not choices or list(choices) != sorted(set(choices)):
                 raise errors.InputError(
@@ -72,33 +72,60 @@ class SearchSpace:
                 raise errors.InputError(
                     f"{name} is {choices}; choices must be positive"
                 )
-            if self.allocation is not None:
-                size = getattr(self.allocation, field)
-                if size < choices[-1]:
-                    raise errors.InputError(
-                        f"{name} is {choices}; the supernet's {field}, "
-                        f"{size:g}, must hold them all"
-                    )
+        if self.allocation is not None:
+            self._require_fit(self.allocation)
+
+    def _require_fit(self, allocation: Allocation) -> None:
+        """Raises unless the supernet holds every choice."""
+        # The hidden units must fit, whatever the ratio is called.
+        units, needed = (
+            int(subnet.embed_dim * subnet.mlp_ratio[0])
+            for subnet in (allocation.architecture, self.largest)
+        )
+        for name, size, largest in (
+            ("embed_dims", allocation.embed_dim, self.embed_dims[-1]),
+            ("depths", allocation.depth, self.depths[-1]),
+            ("num_heads", allocation.num_heads, self.num_heads[-1]),
+            ("mlp_ratios", units, needed),
+        ):
+            if size < largest:
+                what = " hidden units" if name == "mlp_ratios" else ""
+                raise errors.InputError(
+                    f"{name} is {getattr(self, name)}, which needs "
+                    f"{largest:g}{what}; the supernet has {size:g}"
+                )
+
+    @classmethod
+    def from_dict(cls, values: Any) -> "SearchSpace":
+        """Reads the JSON form: the fields, of which only choices must be there.
+
+        Raises:
+          InputError: a field is missing, unknown or of the wrong type.
+        """
+        values = parsing.fields(
+            "a search space", values, _CHOICES, ["allocation", "published"]
+        )
+        names = values.get("published", [])
+        if not isinstance(names, list) or not {*names} <= {*published.NAMES}:
+            raise errors.InputError(
+                f"published is {names!r}; it must be a list of some of "
+                f"{', '.join(published.NAMES)}"
+            )
+        return cls(
+            embed_dims=parsing.integers("embed_dims", values["embed_dims"]),
+            depths=parsing.integers("depths", values["depths"]),
+            num_heads=parsing.integers("num_heads", values["num_heads"]),
+            mlp_ratios=parsing.numbers("mlp_ratios", values["mlp_ratios"]),
+            allocation=_allocation(values.get("allocation")),
+            published=tuple(names),
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "SearchSpace":
-        """Reads a JSON file: the fields of choices and, perhaps, `allocation`.
-
-        Raises:
-          InputError: the file is missing or not a search space.
-        """
+        """Reads a JSON file; errors name it. See `from_dict`."""
         values = files.read_json(path)
         try:
-            parsing.fields(
-                "a search space", values, [*_CHOICES], ["allocation"]
-            )
-            return cls(
-                embed_dims=parsing.integers("embed_dims", values["embed_dims"]),
-                depths=parsing.integers("depths", values["depths"]),
-                num_heads=parsing.integers("num_heads", values["num_heads"]),
-                mlp_ratios=parsing.numbers("mlp_ratios", values["mlp_ratios"]),
-                allocation=_allocation(values.get("allocation")),
-            )
+            return cls.from_dict(values)
         except errors.InputError as error:
             raise errors.InputError(f"{path}: {error}") from error
 
@@ -189,13 +216,7 @@ class SearchSpace:
         )
 
 
-# Field of choices -> the field of `Allocation` that must hold them.
-_CHOICES = {
-    "embed_dims": "embed_dim",
-    "depths": "depth",
-    "num_heads": "num_heads",
-    "mlp_ratios": "mlp_ratio",
-}
+_CHOICES = ("embed_dims", "depths", "num_heads", "mlp_ratios")
 
 
 def _uniform(

@@ -3,12 +3,11 @@
 import dataclasses
 import os
 import pathlib
-import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_autoformer import errors, files
-from tf_autoformer.space import model, search_space
+from tf_autoformer.space import model, parsing, search_space
 from tf_autoformer.training import config
 
 
@@ -30,21 +29,6 @@ class Experiment:
     training: config.TrainingConfig | None
 
 
-def _from_dict(kind: type, values: Mapping[str, Any]) -> Any:
-    """Builds a dataclass of tuples and dataclasses from parsed JSON."""
-    arguments = {}
-    for field in dataclasses.fields(kind):
-        value = values[field.name]
-        if isinstance(value, Mapping):
-            kinds = typing.get_args(field.type) or (field.type,)
-            nested = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
-            value = _from_dict(nested[0], value)
-        elif isinstance(value, list):
-            value = tuple(value)
-        arguments[field.name] = value
-    return kind(**arguments)
-
-
 def load(workdir: str | os.PathLike[str]) -> Experiment:
     """Reads `config.json` of a working folder.
 
@@ -54,15 +38,53 @@ def load(workdir: str | os.PathLike[str]) -> Experiment:
     path = pathlib.Path(workdir) / "config.json"
     if not path.exists():
         raise errors.InputError(
-            f"{path} does not exist; train a supernet there first"
+            f"{path} does not exist; train a supernet there or convert "
+            "one first"
         )
     values = files.read_json(path)
     try:
-        return _from_dict(Experiment, values)
-    except (LookupError, TypeError) as error:
+        names = [field.name for field in dataclasses.fields(Experiment)]
+        parsing.fields("an experiment", values, names)
+        training = values["training"]
+        return Experiment(
+            dataset=_checked("dataset", values["dataset"], str),
+            model=_from_dict(model.ModelConfig, values["model"]),
+            space=search_space.SearchSpace.from_dict(values["space"]),
+            training=None
+            if training is None
+            else _from_dict(config.TrainingConfig, training),
+        )
+    except errors.InputError as error:
         raise errors.InputError(
-            f"{path} is not a configuration of this program: {error!r}"
+            f"{path} is not a configuration of this program: {error}"
         ) from error
+
+
+def _from_dict(kind: type, values: Any) -> Any:
+    """Builds a dataclass of plain values from parsed JSON."""
+    fields = dataclasses.fields(kind)
+    names = [field.name for field in fields]
+    parsing.fields(f"a {kind.__name__}", values, names)
+    return kind(
+        **{
+            field.name: _checked(field.name, values[field.name], field.type)
+            for field in fields
+        }
+    )
+
+
+def _checked(name: str, value: Any, kind: Any) -> Any:
+    """`value`, which must be of the type of a dataclass's field."""
+    if kind == model.ImageSize and isinstance(value, list) and len(value) == 2:
+        return tuple(_checked(name, side, int) for side in value)
+    allowed = {
+        int: int,
+        float: (int, float),
+        model.ImageSize: int,
+    }.get(kind, str)  # A Literal's choices are checked by the dataclass.
+    if isinstance(value, bool) or not isinstance(value, allowed):
+        raise errors.InputError(f"{name} is {value!r}, of the wrong type")
+    return value
 
 
 def claim(
