@@ -8,7 +8,7 @@ import typing
 from absl import flags
 from absl.testing import absltest, flagsaver, parameterized
 
-from tf_autoformer import config, errors
+from tf_autoformer import command_line, config, errors
 from tf_autoformer.analysis import subnet_evaluation
 from tf_autoformer.evolution import algorithm
 from tf_autoformer.official import conversion
@@ -20,13 +20,13 @@ from tf_autoformer.training import experiment as experiment_lib
 from tf_autoformer.training import loop
 
 BINARIES = {
-    "train": config.define_train,
-    "search": config.define_search,
-    "export": config.define_export,
-    "report": config.define_report,
-    "convert": config.define_convert,
-    "evaluate": config.define_evaluate,
-    "describe": config.define_describe,
+    "train": command_line.define_train,
+    "search": command_line.define_search,
+    "export": command_line.define_export,
+    "report": command_line.define_report,
+    "convert": command_line.define_convert,
+    "evaluate": command_line.define_evaluate,
+    "describe": command_line.define_describe,
 }
 FLAGFILES = pathlib.Path(__file__).parent.parent / "flags"
 

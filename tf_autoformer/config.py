@@ -1,16 +1,12 @@
-"""The command-line flags of every binary, and the only place that reads them.
-
-Flags become frozen dataclasses here; nothing else sees them.
-"""
+"""What the flags say, as frozen dataclasses; nothing else reads flags."""
 
 import os
 import pathlib
 import re
-import typing
 
 from absl import flags
 
-from tf_autoformer import errors, flag_fields
+from tf_autoformer import command_line, errors, flag_fields
 from tf_autoformer.analysis import subnet_evaluation
 from tf_autoformer.data import datasets
 from tf_autoformer.evolution import algorithm
@@ -23,188 +19,6 @@ from tf_autoformer.training import experiment as experiment_lib
 from tf_autoformer.training import loop
 
 FLAGS = flags.FLAGS
-# So that --help lists the flags of whichever binary runs.
-flags.disclaim_key_flags()
-
-
-def _define_workdir() -> None:
-    flags.DEFINE_string(
-        "workdir", None, "Folder of the supernet and all made from it."
-    )
-    flags.mark_flag_as_required("workdir")
-
-
-def _define_data_dir() -> None:
-    flags.DEFINE_string(
-        "data_dir",
-        None,
-        "Folder of prepared data sets; ~/tensorflow_datasets by default.",
-    )
-
-
-def define_train() -> None:
-    """Defines the flags of `train`."""
-    _define_workdir()
-    _define_data_dir()
-    _define_dataset("digits")
-    _define_search_space("tiny")
-    flag_fields.define(model_lib.ModelConfig, given=("num_classes", "channels"))
-    flag_fields.define(training_config.TrainingConfig)
-    flag_fields.define(loop.Cadence)
-
-
-def define_search() -> None:
-    """Defines the flags of `search`."""
-    _define_workdir()
-    _define_data_dir()
-    flags.DEFINE_string(
-        "name", "default", "The search's folder is WORKDIR/search/NAME."
-    )
-    for cost, text in _COSTS.items():
-        flags.DEFINE_float(f"max_{cost}", None, f"At most so many {text}.")
-        flags.DEFINE_float(f"min_{cost}", None, f"At least so many {text}.")
-    flag_fields.define(algorithm.EvolutionConfig)
-    flags.DEFINE_integer(
-        "version", 1, "The subnet found is exported to WORKDIR/export/VERSION."
-    )
-
-
-_COSTS = {
-    "params": "parameters",
-    "macs": "multiply-accumulates for one image",
-}
-
-
-def _define_dataset(default: str | None, note: str = "") -> None:
-    flags.DEFINE_string(
-        "dataset", default, f"One of {', '.join(datasets.SOURCES)}{note}."
-    )
-
-
-def _define_search_space(default: str | None, note: str = "") -> None:
-    names = ", ".join(search_space.SEARCH_SPACES)
-    flags.DEFINE_string(
-        "search_space", default, f"{names} or a JSON file of choices{note}."
-    )
-
-
-def _define_architecture(required: bool = True, note: str = "") -> None:
-    flags.DEFINE_string(
-        "architecture",
-        None,
-        f"JSON file, or one of {', '.join(published.NAMES)}{note}.",
-    )
-    if required:
-        flags.mark_flag_as_required("architecture")
-
-
-_OTHER_SIZE = (
-    "Of the input in pixels, 224 or, height first, 224x320; the supernet's by "
-    "default. For another one the position embedding is interpolated."
-)
-
-
-def define_export() -> None:
-    """Defines the flags of `export`."""
-    _define_workdir()
-    _define_architecture()
-    flag_fields.define_image_size(None, _OTHER_SIZE)
-    flags.DEFINE_string(
-        "export_dir", None, "Folder to make, the SavedModel's own."
-    )
-    flags.mark_flag_as_required("export_dir")
-
-
-def define_evaluate() -> None:
-    """Defines the flags of `evaluate`."""
-    _define_workdir()
-    _define_data_dir()
-    _define_architecture()
-    flag_fields.define_image_size(None, _OTHER_SIZE)
-    _define_dataset(None, "; the supernet's by default")
-    flags.DEFINE_enum(
-        "split", "test", ["train", "validation", "test"], "To evaluate on."
-    )
-    flags.DEFINE_integer(
-        "batch_size", 256, "Images of one batch.", lower_bound=1
-    )
-
-
-def define_describe() -> None:
-    """Defines the flags of `describe`."""
-    flags.DEFINE_string(
-        "workdir",
-        None,
-        "Folder of a supernet, which has the network and the search space of "
-        "flags that are not given.",
-    )
-    _define_architecture()
-    _define_search_space(None, "; checks that the architecture is in it")
-    flags.DEFINE_integer("num_classes", 1000, "Width of the head.")
-    flag_fields.define(
-        model_lib.ModelConfig,
-        given=("num_classes", "channels", *_NO_COST),
-    )
-    flags.DEFINE_string("picture", None, "PNG file to draw it to.")
-
-
-# Fields of the model that no cost depends on.
-_NO_COST = ("qkv_bias_layout", "drop_path", "init_stddev")
-
-
-def define_convert() -> None:
-    """Defines the flags of `convert`."""
-    _define_workdir()
-    flags.DEFINE_string(
-        "official_checkpoint",
-        None,
-        "A .pth file of the official code, to make the working folder of.",
-    )
-    flags.DEFINE_string(
-        "export_official",
-        None,
-        "A .pth file to make, of the working folder's supernet.",
-    )
-    flags.mark_flags_as_mutual_exclusive(
-        ["official_checkpoint", "export_official"], required=True
-    )
-    _define_dataset(
-        None, "; what the supernet is for, by default one of as many classes"
-    )
-    _define_search_space(
-        None,
-        "; what the supernet is for, by default the paper's of this size or "
-        "all that fits",
-    )
-    flags.DEFINE_enum(
-        "pooling",
-        None,
-        typing.get_args(model_lib.Pooling),
-        "What the head reads; by default as the checkpoint's args say, else "
-        "average.",
-    )
-    flag_fields.define_image_size(
-        None,
-        "That it was trained on, where the position embedding does not tell: "
-        "224 or, height first, 224x320.",
-    )
-    _define_architecture(
-        required=False,
-        note="; whose heads the exported QKV bias is laid out for, by default "
-        "the largest",
-    )
-
-
-def define_report() -> None:
-    """Defines the flags of `report`."""
-    _define_workdir()
-    _define_data_dir()
-    flags.DEFINE_string(
-        "name", "default", "The search's folder is WORKDIR/search/NAME."
-    )
-    flags.DEFINE_integer(
-        "version", 1, "The export to report on is WORKDIR/export/VERSION."
-    )
 
 
 def _path(text: str) -> pathlib.Path:
@@ -344,7 +158,10 @@ def described() -> tuple[
         model_lib.ModelConfig,
         found and found.model,
         channels=3,
-        **{name: getattr(model_lib.ModelConfig, name) for name in _NO_COST},
+        **{
+            name: getattr(model_lib.ModelConfig, name)
+            for name in command_line.NO_COST
+        },
     )
     return model, space(found and found.space)
 
@@ -433,7 +250,7 @@ def ranges() -> dict[str, constraint.Range]:
       InputError: a bound is not positive, or a minimum exceeds its maximum.
     """
     result = {}
-    for cost in _COSTS:
+    for cost in command_line.COSTS:
         low, high = FLAGS[f"min_{cost}"].value, FLAGS[f"max_{cost}"].value
         if low is not None or high is not None:
             try:

@@ -7,7 +7,7 @@ The first makes a working folder for train, search, evaluate and export. Both
 need PyTorch (pip install torch).
 """
 
-from tf_autoformer import binary, config
+from tf_autoformer import binary, command_line, config
 from tf_autoformer.official import conversion
 
 
@@ -21,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    binary.run(main, config.define_convert)
+    binary.run(main, command_line.define_convert)

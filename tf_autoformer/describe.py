@@ -1,10 +1,9 @@
-r"""Describes an architecture: parameters, MACs by part, a picture; no weights.
+"""Describes an architecture: parameters, MACs by part, a picture; no weights.
 
-python -m tf_autoformer.describe --architecture=FILE.json \
-      --search_space=small
+python -m tf_autoformer.describe --architecture=FILE.json --search_space=small
 """
 
-from tf_autoformer import binary, config, files
+from tf_autoformer import binary, command_line, config, files
 from tf_autoformer.analysis import description, pictures
 
 
@@ -21,4 +20,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    binary.run(main, config.define_describe)
+    binary.run(main, command_line.define_describe)

@@ -5,7 +5,7 @@ r"""Evaluates a subnet of a trained supernet, with inherited weights.
 Prints top-1 and top-5 accuracy, loss and speed.
 """
 
-from tf_autoformer import binary, config
+from tf_autoformer import binary, command_line, config
 from tf_autoformer.analysis import subnet_evaluation
 
 
@@ -17,4 +17,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    binary.run(main, config.define_evaluate)
+    binary.run(main, command_line.define_evaluate)

@@ -6,7 +6,7 @@ python -m tf_autoformer.export --workdir=DIR --architecture=FILE.json \
 
 import tensorflow as tf
 
-from tf_autoformer import binary, config
+from tf_autoformer import binary, command_line, config
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.training import checkpoint
 from tf_autoformer.training import experiment as experiment_lib
@@ -27,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    binary.run(main, config.define_export)
+    binary.run(main, command_line.define_export)

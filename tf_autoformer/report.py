@@ -3,7 +3,7 @@
 python -m tf_autoformer.report --workdir=DIR
 """
 
-from tf_autoformer import binary, config
+from tf_autoformer import binary, command_line, config
 from tf_autoformer.analysis import report
 
 
@@ -20,4 +20,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    binary.run(main, config.define_report)
+    binary.run(main, command_line.define_report)

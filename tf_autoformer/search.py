@@ -8,7 +8,7 @@ The same command run again continues where it stopped.
 
 import tensorflow as tf
 
-from tf_autoformer import binary, config, files
+from tf_autoformer import binary, command_line, config, files
 from tf_autoformer.analysis import search_board
 from tf_autoformer.evolution import session
 from tf_autoformer.serving import savedmodel
@@ -44,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    binary.run(main, config.define_search)
+    binary.run(main, command_line.define_search)

@@ -8,7 +8,7 @@ The same command run again continues where it stopped.
 
 import tensorflow as tf
 
-from tf_autoformer import binary, config
+from tf_autoformer import binary, command_line, config
 from tf_autoformer.training import loop
 
 
@@ -24,4 +24,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    binary.run(main, config.define_train)
+    binary.run(main, command_line.define_train)
