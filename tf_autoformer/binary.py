@@ -26,6 +26,7 @@ def run(main: Callable[[], None], define: Callable[[], None]) -> None:
         _show_progress()
         try:
             main()
+            sys.stdout.flush()  # Here and not at exit, for a closed pipe.
         except errors.InputError as error:
             _fail(1, f"error: {error}")
         except BrokenPipeError:  # The reader of a pipe, head, has enough.
