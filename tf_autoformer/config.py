@@ -253,8 +253,6 @@ def ranges() -> dict[str, constraint.Range]:
     for cost in command_line.COSTS:
         low, high = FLAGS[f"min_{cost}"].value, FLAGS[f"max_{cost}"].value
         if low is not None or high is not None:
-            try:
+            with errors.about(cost):
                 result[cost] = constraint.Range(low, high)
-            except errors.InputError as error:
-                raise errors.InputError(f"{cost}: {error}") from error
     return result

@@ -1,6 +1,8 @@
 """The one exception that means a mistake of the user's, not of the code's."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 
 class InputError(ValueError):
@@ -8,6 +10,15 @@ class InputError(ValueError):
 
     The binaries print it without a traceback and exit with code 1.
     """
+
+
+@contextlib.contextmanager
+def about(what: object) -> Iterator[None]:
+    """Puts what it is about, a file say, before an `InputError` of the body."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from error
 
 
 def reason(error: Exception) -> str:

@@ -101,6 +101,16 @@ def is_new(path: str | os.PathLike[str]) -> bool:
     )
 
 
+def require_absent(path: str | os.PathLike[str]) -> None:
+    """Fails if there is anything at `path`.
+
+    Raises:
+      InputError: there is.
+    """
+    if os.path.exists(path):
+        raise errors.InputError(f"{path} exists already; it is not replaced")
+
+
 def require_new(path: str | os.PathLike[str]) -> None:
     """Fails if there is anything at `path` but an empty folder.
 
@@ -108,7 +118,7 @@ def require_new(path: str | os.PathLike[str]) -> None:
       InputError: there is.
     """
     if not is_new(path):
-        raise errors.InputError(f"{path} exists already; it is not replaced")
+        require_absent(path)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from tf_autoformer.space import cost, search_space
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import subnet as subnet_lib
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import checkpoint
+from tf_autoformer.training import checkpoint, progress
 from tf_autoformer.training import experiment as experiment_lib
 
 SPACE = search_space.SearchSpace(
@@ -100,7 +100,7 @@ class SubnetEvaluationTest(parameterized.TestCase):
     def test_a_long_evaluation_tells_its_progress(self):
         subnet = subnet_lib.inherit(self.supernet, SUBNET)
         with (
-            mock.patch.object(subnet_evaluation, "_REPORT_SECONDS", -1),
+            mock.patch.object(progress, "_REPORT_SECONDS", -1),
             self.assertLogs(subnet_evaluation.__name__) as caught,
         ):
             subnet_evaluation.evaluate(

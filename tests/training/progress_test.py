@@ -22,6 +22,15 @@ class MeterTest(absltest.TestCase):
         self.now += 1
         self.assertEqual(meter.update(30), (10.0, "0:01:37"))
 
+    def test_progress_is_due_half_a_minute_after_the_last_update(self):
+        meter = progress.Meter(done=0, total=10)
+        self.now += 30
+        self.assertFalse(meter.due)
+        self.now += 1
+        self.assertTrue(meter.due)
+        meter.update(1)
+        self.assertFalse(meter.due)
+
     def test_a_pause_does_not_count(self):
         meter = progress.Meter(done=0, total=10)
         with meter.paused():

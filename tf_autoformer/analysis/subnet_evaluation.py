@@ -18,7 +18,6 @@ from tf_autoformer.training import checkpoint, progress
 from tf_autoformer.training import experiment as experiment_lib
 
 _LOGGER = logging.getLogger(__name__)
-_REPORT_SECONDS = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +108,7 @@ class _Progress(tf.keras.callbacks.Callback):
         self._meter = progress.Meter(0, number)
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self._meter.seconds > _REPORT_SECONDS:
+        if self._meter.due:
             done = min((batch + 1) * self._batch_size, self._number)
             speed, eta = self._meter.update(done)
             _LOGGER.info(

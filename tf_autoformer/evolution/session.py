@@ -23,9 +23,6 @@ from tf_autoformer.training import experiment as experiment_lib
 _LOGGER = logging.getLogger(__name__)
 Architecture = architecture_lib.Architecture
 
-# Between progress lines within a generation.
-_REPORT_SECONDS = 30
-
 
 class Search:
     """Algorithm 2 on the supernet of a working folder.
@@ -129,7 +126,7 @@ class Search:
                     costs=self.constraint.cost_of(architecture),
                 )
             )
-            if self._meter.seconds > _REPORT_SECONDS:
+            if self._meter.due:
                 self._report(f"generation {generation + 1}")
         return self._file.known[architecture]
 

@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 import os
-import pathlib
 
 import tensorflow as tf
 
@@ -57,12 +56,10 @@ def from_official(
     """
     files.require_new(workdir)  # Now rather than when all is done.
     state, args = torch_file.read(path)
-    try:
+    with errors.about(path):
         model, allocation = inference.infer(
             state, args, untold.pooling, untold.image_size
         )
-    except errors.InputError as error:
-        raise errors.InputError(f"{path}: {error}") from error
     experiment = experiment_lib.Experiment(
         dataset=_dataset(model.num_classes, untold.dataset),
         model=model,
@@ -143,8 +140,7 @@ def to_official(
       InputError: there is no supernet, the official code cannot compute it,
         or the file exists or cannot be written.
     """
-    path = pathlib.Path(path)
-    torch_file.require_new(path)  # Now rather than when all is done.
+    files.require_absent(path)  # Now rather than when all is done.
     supernet, step = checkpoint.load_supernet(
         workdir, tf.distribute.get_strategy()
     )

@@ -115,16 +115,6 @@ def _check_sums(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def require_new(path: str | os.PathLike[str]) -> None:
-    """Fails if there is anything at `path`, which is to be a file.
-
-    Raises:
-      InputError: there is.
-    """
-    if os.path.exists(path):
-        raise errors.InputError(f"{path} exists already; it is not replaced")
-
-
 def write(
     path: str | os.PathLike[str],
     tensors: Mapping[str, np.ndarray],
@@ -142,7 +132,7 @@ def write(
         installed.
     """
     torch = _torch()
-    require_new(path)
+    files.require_absent(path)
     content = {
         "model": {
             key: torch.from_numpy(np.ascontiguousarray(tensor))

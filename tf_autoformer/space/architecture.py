@@ -55,10 +55,8 @@ class Architecture:
     def load(cls, path: str | os.PathLike[str]) -> "Architecture":
         """Reads a JSON file; errors name it. See `from_dict`."""
         values = files.read_json(path)
-        try:
+        with errors.about(path):
             return cls.from_dict(values)
-        except errors.InputError as error:
-            raise errors.InputError(f"{path}: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form that `from_dict` reads."""

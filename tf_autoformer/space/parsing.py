@@ -1,9 +1,11 @@
 """Checked values out of parsed JSON; errors name field, value and rule."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from tf_autoformer import errors
+
+_Number = TypeVar("_Number", int, float)
 
 # So that no product of sizes overflows.
 _MOST = 1000
@@ -70,10 +72,7 @@ def integers(field: str, values: Any) -> tuple[int, ...]:
     Raises:
       InputError: it is not; the message names the entry.
     """
-    return tuple(
-        integer(f"{field}[{index}]", value)
-        for index, value in enumerate(_list(field, values))
-    )
+    return _entries(field, values, integer)
 
 
 def numbers(field: str, values: Any) -> tuple[float, ...]:
@@ -82,13 +81,15 @@ def numbers(field: str, values: Any) -> tuple[float, ...]:
     Raises:
       InputError: it is not; the message names the entry.
     """
-    return tuple(
-        number(f"{field}[{index}]", value)
-        for index, value in enumerate(_list(field, values))
-    )
+    return _entries(field, values, number)
 
 
-def _list(field: str, values: Any) -> list[Any]:
+def _entries(
+    field: str, values: Any, checked: Callable[[str, Any], _Number]
+) -> tuple[_Number, ...]:
     if not isinstance(values, list):
         raise errors.InputError(f"{field} is {values!r}; it must be a list")
-    return values
+    return tuple(
+        checked(f"{field}[{index}]", value)
+        for index, value in enumerate(values)
+    )

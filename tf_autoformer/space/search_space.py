@@ -82,17 +82,16 @@ class SearchSpace:
             int(subnet.embed_dim * subnet.mlp_ratio[0])
             for subnet in (allocation.architecture, self.largest)
         )
-        for name, size, largest in (
-            ("embed_dims", allocation.embed_dim, self.embed_dims[-1]),
-            ("depths", allocation.depth, self.depths[-1]),
-            ("num_heads", allocation.num_heads, self.num_heads[-1]),
-            ("mlp_ratios", units, needed),
+        for name, size, largest, unit in (
+            ("embed_dims", allocation.embed_dim, self.embed_dims[-1], ""),
+            ("depths", allocation.depth, self.depths[-1], ""),
+            ("num_heads", allocation.num_heads, self.num_heads[-1], ""),
+            ("mlp_ratios", units, needed, " hidden units"),
         ):
             if size < largest:
-                what = " hidden units" if name == "mlp_ratios" else ""
                 raise errors.InputError(
                     f"{name} is {getattr(self, name)}, which needs "
-                    f"{largest:g}{what}; the supernet has {size:g}"
+                    f"{largest}{unit}; the supernet has {size}"
                 )
 
     @classmethod
@@ -124,10 +123,8 @@ class SearchSpace:
     def load(cls, path: str | os.PathLike[str]) -> "SearchSpace":
         """Reads a JSON file; errors name it. See `from_dict`."""
         values = files.read_json(path)
-        try:
+        with errors.about(path):
             return cls.from_dict(values)
-        except errors.InputError as error:
-            raise errors.InputError(f"{path}: {error}") from error
 
     def validate(self, architecture: Architecture) -> None:
         """Checks that `architecture` is in this space.

@@ -42,7 +42,7 @@ def load(workdir: str | os.PathLike[str]) -> Experiment:
             "one first"
         )
     values = files.read_json(path)
-    try:
+    with errors.about(f"{path} is not a configuration of this program"):
         names = [field.name for field in dataclasses.fields(Experiment)]
         parsing.fields("an experiment", values, names)
         training = values["training"]
@@ -54,10 +54,6 @@ def load(workdir: str | os.PathLike[str]) -> Experiment:
             if training is None
             else _from_dict(config.TrainingConfig, training),
         )
-    except errors.InputError as error:
-        raise errors.InputError(
-            f"{path} is not a configuration of this program: {error}"
-        ) from error
 
 
 def _from_dict(kind: type, values: Any) -> Any:

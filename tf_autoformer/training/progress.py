@@ -5,6 +5,9 @@ import datetime
 import time
 from collections.abc import Iterator
 
+# Between progress lines of work that has no steps of its own to report at.
+_REPORT_SECONDS = 30
+
 
 class Meter:
     """Measures speed over the work since the last update.
@@ -31,6 +34,11 @@ class Meter:
     def seconds(self) -> float:
         """Time since the last update, pauses left out."""
         return time.monotonic() - self._since
+
+    @property
+    def due(self) -> bool:
+        """Whether someone who waits should hear of the progress again."""
+        return self.seconds > _REPORT_SECONDS
 
     def update(self, done: int) -> tuple[float, str]:
         """The speed in units per second, and the remaining time, h:mm:ss."""
