@@ -301,6 +301,10 @@ class LoadTest(parameterized.TestCase):
         ({"mlp_ratios": [1, 1]}, r"mlp_ratios is \(1.0, 1.0\); .* distinct"),
         ({"extra": 1}, "a search space has the fields embed_dims, .*extra$"),
         (
+            {"published": [["other"]]},
+            "published is .*; it must be a list of some of",
+        ),
+        (
             {"published": ["other"]},
             r"published is \['other'\]; .* autoformer_b",
         ),

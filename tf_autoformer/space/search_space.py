@@ -105,7 +105,9 @@ class SearchSpace:
             "a search space", values, _CHOICES, ["allocation", "published"]
         )
         names = values.get("published", [])
-        if not isinstance(names, list) or not {*names} <= {*published.NAMES}:
+        if not isinstance(names, list) or any(
+            name not in published.NAMES for name in names
+        ):
             raise errors.InputError(
                 f"published is {names!r}; it must be a list of some of "
                 f"{', '.join(published.NAMES)}"
