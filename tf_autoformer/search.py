@@ -12,10 +12,12 @@ from tf_autoformer import binary, command_line, config, files
 from tf_autoformer.analysis import search_board
 from tf_autoformer.evolution import session
 from tf_autoformer.serving import savedmodel
+from tf_autoformer.training import parallel
 
 
 def main() -> None:
     """Searches, draws and exports."""
+    parallel.use_cores()
     workdir, name, folder = (
         config.workdir(),
         config.name(),

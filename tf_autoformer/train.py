@@ -9,11 +9,12 @@ The same command run again continues where it stopped.
 import tensorflow as tf
 
 from tf_autoformer import binary, command_line, config
-from tf_autoformer.training import loop
+from tf_autoformer.training import loop, parallel
 
 
 def main() -> None:
     """Trains to the last step."""
+    parallel.use_cores()
     loop.Trainer(
         config.experiment(),
         config.workdir(),

@@ -1,6 +1,6 @@
 """Elastic transformer block."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -10,20 +10,14 @@ from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import attention, dense, elastic, norm
 
 
-def drop_path(
-    residual: tf.Tensor, noise: tf.Tensor | None, rate: float
-) -> tf.Tensor:
+def drop_path(residual: tf.Tensor, keep: tf.Tensor | None) -> tf.Tensor:
     """Stochastic depth: drops the residual of some samples, scales the rest.
 
     Args:
       residual: [batch, tokens, embed].
-      noise: [batch] uniform in [0, 1), or None to drop nothing.
-      rate: probability of a drop.
+      keep: [batch], 0 or 1 / (1 - rate) by sample; None drops nothing.
     """
-    if noise is None or not rate:
-        return residual
-    keep = tf.cast(noise >= rate, residual.dtype) / (1 - rate)  # [batch]
-    return residual * keep[:, None, None]
+    return residual if keep is None else residual * keep[:, None, None]
 
 
 class ElasticBlock(tf.keras.layers.Layer):
@@ -32,14 +26,12 @@ class ElasticBlock(tf.keras.layers.Layer):
     Args:
       model: the fixed part of the network.
       maximum: elastic axis -> its size in the supernet.
-      rate: drop-path rate of both residuals.
     """
 
     def __init__(
         self,
         model: model_lib.ModelConfig,
         maximum: Mapping[str, int],
-        rate: float,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -53,7 +45,6 @@ class ElasticBlock(tf.keras.layers.Layer):
                 **options,
             )
 
-        self.rate = rate
         self.layers = {
             "attention_norm": layer(norm.ElasticLayerNorm, "attention_norm"),
             "attention": layer(
@@ -82,14 +73,14 @@ class ElasticBlock(tf.keras.layers.Layer):
         self,
         inputs: tf.Tensor,
         weights: Mapping[str, elastic.Weights],
-        noise: tuple[tf.Tensor, tf.Tensor] | tuple[None, None] = (None, None),
+        keep: Sequence[tf.Tensor | None] = (None, None),
     ) -> tf.Tensor:
         """The block's output from prefixes of its weights.
 
         Args:
           inputs: [batch, tokens, embed].
           weights: layer -> weight -> prefix.
-          noise: for the drop path of each residual; see `drop_path`.
+          keep: for the drop path of each residual; see `drop_path`.
 
         Returns:
           [batch, tokens, embed].
@@ -100,10 +91,10 @@ class ElasticBlock(tf.keras.layers.Layer):
 
         x = inputs
         residual = apply("attention", apply("attention_norm", x))
-        x += drop_path(residual, noise[0], self.rate)
+        x += drop_path(residual, keep[0])
         hidden = apply("mlp_expand", apply("mlp_norm", x))
         residual = apply("mlp_contract", tf.nn.gelu(hidden))
-        return x + drop_path(residual, noise[1], self.rate)
+        return x + drop_path(residual, keep[1])
 
     def call(self, inputs: tf.Tensor, sizes: Mapping[str, Any]) -> tf.Tensor:
         """`forward` with the `slices` of the given sizes."""

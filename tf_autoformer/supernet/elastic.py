@@ -10,18 +10,14 @@ from tf_autoformer.space import extents
 Weights = Mapping[str, tf.Tensor]
 
 
-def prefix(variable: tf.Variable, shape: Sequence[Any]) -> tuple[slice, ...]:
-    """The index of the leading box of a variable.
+def prefix(variable: tf.Variable, shape: Sequence[Any]) -> tf.Tensor:
+    """The leading box of a variable.
 
     Args:
       variable: a weight.
       shape: the box's size on each axis, integer or int32 scalar tensor.
     """
-    # A whole axis is left open, which keeps its static size in a graph.
-    return tuple(
-        slice(None if isinstance(size, int) and size == whole else size)
-        for size, whole in zip(shape, variable.shape, strict=True)
-    )
+    return tf.slice(variable, [0] * len(shape), shape)
 
 
 def initializer(
@@ -90,7 +86,7 @@ class ElasticLayer(tf.keras.layers.Layer):
         result = {}
         for weight in self.axes:
             variable = getattr(self, weight)
-            result[weight] = variable[prefix(variable, layer.shape(weight))]
+            result[weight] = prefix(variable, layer.shape(weight))
         return result
 
     def forward(self, inputs: tf.Tensor, weights: Weights) -> tf.Tensor:

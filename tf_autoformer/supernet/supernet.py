@@ -73,9 +73,14 @@ class Supernet(tf.keras.Model):
         if model.has_absolute_position:
             self.stem["position"] = layer(embedding.ElasticPosition, "position")
         self.blocks = [
-            block.ElasticBlock(model, maximum, rate)
-            for rate in model.drop_path_rates(self.max_depth)
+            block.ElasticBlock(model, maximum) for _ in range(self.max_depth)
         ]
+        # The blocks differ in their weights alone: one trace serves all.
+        self._block = tf.function(
+            self.blocks[0].forward,
+            autograph=False,
+            experimental_attributes={"_noinline": True},
+        )
         self.norm = layer(norm.ElasticLayerNorm, "norm")
         self.head = layer(dense.ElasticDense, "head")
         for layer in (*self.stem.values(), *self.blocks, self.norm, self.head):
@@ -144,9 +149,10 @@ class Supernet(tf.keras.Model):
         x = images
         for name, layer in self.stem.items():
             x = layer.forward(x, weights[name])
-        noises = [(None, None)] * self.max_depth
-        if noise is not None:
-            noises = [tf.unstack(n, axis=1) for n in tf.unstack(noise, axis=1)]
+        keeps = self._keeps(noise)
+        apply = self._block
+        if tf.executing_eagerly():
+            apply = self._block.python_function
         for index, elastic_block in enumerate(self.blocks):
             names = {
                 name: extents.block_layer(index, name)
@@ -155,10 +161,19 @@ class Supernet(tf.keras.Model):
             if names["attention"] not in weights:
                 break  # The subnet is not as deep.
             block_weights = {n: weights[path] for n, path in names.items()}
-            x = elastic_block.forward(x, block_weights, noises[index])
+            x = apply(x, block_weights, keeps[index])
         x = self.norm.forward(x, weights["norm"])
         x = embedding.pool(x, self.model.pooling)
         return self.head.forward(x, weights["head"])
+
+    def _keeps(self, noise: tf.Tensor | None) -> list[list[tf.Tensor | None]]:
+        """For each block, `keep` of `block.drop_path` for each residual."""
+        if noise is None or not self.model.drop_path:
+            return [[None, None]] * self.max_depth
+        rates = tf.constant(self.model.drop_path_rates(self.max_depth))
+        rates = rates[:, None]  # [max_depth, 1]
+        keep = tf.cast(noise >= rates, noise.dtype) / (1 - rates)
+        return [tf.unstack(k, axis=1) for k in tf.unstack(keep, axis=1)]
 
     def call(
         self,

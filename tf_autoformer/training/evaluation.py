@@ -6,8 +6,37 @@ from tf_autoformer.data import datasets, pipeline
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import extents
 from tf_autoformer.supernet import supernet as supernet_lib
+from tf_autoformer.training import parallel
 
 _BATCH_SIZE = 512
+
+
+class Forward:
+    """The logits of subnets with inherited weights, on all cores.
+
+    The traces are one for each depth and size of batch.
+
+    Args:
+      supernet: whose weights the subnets inherit.
+    """
+
+    def __init__(self, supernet: supernet_lib.Supernet):
+        self._supernet = supernet
+        self._shares = parallel.Parallel(
+            lambda share, weights: supernet.forward(*share, weights)
+        )
+        self._run = tf.function(self.logits, autograph=False)
+
+    def __call__(
+        self, images: tf.Tensor, architecture: architecture_lib.Architecture
+    ) -> tf.Tensor:
+        """The logits [batch, classes] of normalized images."""
+        return self._run(images, supernet_lib.extent_tensors(architecture))
+
+    def logits(self, images: tf.Tensor, subnet: extents.Extents) -> tf.Tensor:
+        """As `__call__`, in a graph: takes the extents as tensors."""
+        weights = self._supernet.slices(subnet)
+        return tf.concat(self._shares([images], weights), axis=0)
 
 
 class Evaluator:
@@ -30,7 +59,7 @@ class Evaluator:
         split: str,
     ):
         self._strategy = strategy
-        self._supernet = supernet
+        self._forward = Forward(supernet)
         self._num_examples = dataset.num_examples(split)
         self._batches = strategy.experimental_distribute_dataset(
             pipeline.evaluation(
@@ -59,6 +88,6 @@ class Evaluator:
     def _replica_count(
         self, images: tf.Tensor, labels: tf.Tensor, subnet: extents.Extents
     ) -> tf.Tensor:
-        logits = self._supernet(images, subnet)
+        logits = self._forward.logits(images, subnet)
         predicted = tf.argmax(logits, axis=-1, output_type=labels.dtype)
         return tf.math.count_nonzero(predicted == labels)

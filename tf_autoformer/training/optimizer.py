@@ -1,6 +1,6 @@
 """AdamW that touches only the weights of the sampled subnet."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -45,6 +45,15 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        # One trace for variables and boxes of every shape, and not inlined:
+        # a graph holds it once, however many weights there are.
+        resource, scalar = tf.TensorSpec([], tf.resource), tf.TensorSpec([])
+        self._update = tf.function(
+            self._update_box,
+            [tf.TensorSpec(None), *[resource] * 3, scalar, scalar],
+            autograph=False,
+            experimental_attributes={"_noinline": True},
+        )
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Makes the moments of all variables, sampled or not.
@@ -66,32 +75,64 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
             for v in var_list
         ]
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
-        """Updates the leading box of `variable` of the gradient's shape."""
-        dtype = variable.dtype
-        rate = tf.cast(self.learning_rate, dtype)
-        step = tf.cast(self.iterations + 1, dtype)
+    def _internal_apply_gradients(
+        self, grads_and_vars: Iterable[tuple[tf.Tensor, tf.Variable]]
+    ) -> tf.Tensor:
+        """Updates each variable's leading box of its gradient's shape.
+
+        Where Keras calls it, gradients are the same on all replicas: so each
+        replica updates its own copy, without the detour through all.
+        """
+        rate = tf.cast(self.learning_rate, tf.float32)
+        step = tf.cast(self.iterations + 1, tf.float32)
         corrected_rate = (
             rate
-            * tf.sqrt(1 - tf.pow(tf.cast(self.beta_2, dtype), step))
-            / (1 - tf.pow(tf.cast(self.beta_1, dtype), step))
+            * tf.sqrt(1 - tf.pow(self.beta_2, step))
+            / (1 - tf.pow(self.beta_1, step))
         )
-        index = self._index_dict[self._var_key(variable)]
-        first_moment = self.first_moments[index]
-        second_moment = self.second_moments[index]
+        decay, no_decay = rate * self.box_decay, tf.zeros([])
+        for gradient, variable in grads_and_vars:
+            index = self._index_dict[self._var_key(variable)]
+            self._update(
+                gradient,
+                variable.handle,
+                self.first_moments[index].handle,
+                self.second_moments[index].handle,
+                corrected_rate,
+                decay if self._use_weight_decay(variable) else no_decay,
+            )
+        return self.iterations.assign_add(1)
 
-        shape = tf.shape(gradient)
-        first = _read(first_moment, shape)
+    def _update_box(
+        self,
+        gradient: tf.Tensor,
+        variable: tf.Tensor,
+        first_moment: tf.Tensor,
+        second_moment: tf.Tensor,
+        rate: tf.Tensor,
+        decay: tf.Tensor,
+    ) -> None:
+        """Updates the leading box of a variable and of its moments.
+
+        Args:
+          gradient: of the box.
+          variable: its handle, as all others.
+          first_moment: likewise.
+          second_moment: likewise.
+          rate: the learning rate, bias correction included.
+          decay: share of the box to take off.
+        """
+        size = tf.shape(gradient)
+        value = _read(variable, size)
+        first = _read(first_moment, size)
+        second = _read(second_moment, size)
         first += (gradient - first) * (1 - self.beta_1)
-        second = _read(second_moment, shape)
         second += (tf.square(gradient) - second) * (1 - self.beta_2)
-        value = _read(variable, shape)
-        if self.box_decay and self._use_weight_decay(variable):
-            value -= value * (rate * self.box_decay)
-        value -= first * corrected_rate / (tf.sqrt(second) + self.epsilon)
-        _write(first_moment, first, shape)
-        _write(second_moment, second, shape)
-        _write(variable, value, shape)
+        value -= value * decay
+        value -= first * rate / (tf.sqrt(second) + self.epsilon)
+        _write(variable, value, size)
+        _write(first_moment, first, size)
+        _write(second_moment, second, size)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -110,19 +151,19 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
         }
 
 
-def _read(variable: tf.Variable, shape: tf.Tensor) -> tf.Tensor:
-    """The leading box of `variable` of the given shape, an int32 vector."""
-    return tf.slice(variable, tf.zeros_like(shape), shape)
+def _read(variable: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """The leading box of the variable with this handle."""
+    whole = tf.raw_ops.ReadVariableOp(resource=variable, dtype=tf.float32)
+    return tf.slice(whole, tf.zeros_like(size), size)
 
 
-def _write(variable: tf.Variable, box: tf.Tensor, shape: tf.Tensor) -> None:
-    """Replaces the leading box of `variable`, of the given shape."""
-    # What `variable[:rows, :columns].assign(box)` does, for any rank and in
-    # fewer nodes of the graph.
+def _write(variable: tf.Tensor, box: tf.Tensor, size: tf.Tensor) -> None:
+    """Replaces the leading box of the variable with this handle."""
+    # What `variable[:rows, :columns].assign(box)` does, for any rank.
     tf.raw_ops.ResourceStridedSliceAssign(
-        ref=variable.handle,
-        begin=tf.zeros_like(shape),
-        end=shape,
-        strides=tf.ones_like(shape),
+        ref=variable,
+        begin=tf.zeros_like(size),
+        end=size,
+        strides=tf.ones_like(size),
         value=box,
     )

@@ -8,6 +8,7 @@ from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import extents
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import optimizer as optimizer_lib
+from tf_autoformer.training import parallel
 
 
 class StepMetrics(NamedTuple):
@@ -49,6 +50,7 @@ class TrainStep:
             label_smoothing=label_smoothing,
             reduction=tf.keras.losses.Reduction.NONE,
         )
+        self._gradients = parallel.Parallel(self._share_gradients)
         # One trace for each depth: every other dimension is a tensor.
         self._run = tf.function(self._distributed_step, autograph=False)
 
@@ -96,18 +98,8 @@ class TrainStep:
     ) -> StepMetrics:
         supernet = self._supernet
         weights = supernet.slices(subnet)
-        targets = tf.one_hot(labels, supernet.model.num_classes)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            # The slices, not the variables: so gradients have their shapes.
-            tape.watch(weights)
-            logits = supernet.forward(images, weights, self._noise())
-            losses = self._cross_entropy(targets, logits)  # [batch]
-            loss = tf.reduce_sum(losses) / self._batch_size
-        # Dense: what tf.gather leaves for a table of offsets repeats rows.
-        gradients = [
-            tf.convert_to_tensor(gradient)
-            for gradient in tf.nest.flatten(tape.gradient(loss, weights))
-        ]
+        shares = self._gradients((images, labels, self._noise()), weights)
+        loss, *gradients = (tf.add_n(parts) for parts in zip(*shares))
         variables = tf.nest.flatten(supernet.variables_of(weights))
         context = tf.distribute.get_replica_context()
         gradients = context.all_reduce("SUM", gradients)
@@ -120,6 +112,25 @@ class TrainStep:
             gradient_norm=tf.linalg.global_norm(gradients),
             learning_rate=tf.identity(self._optimizer.learning_rate),
         )
+
+    def _share_gradients(
+        self,
+        share: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+        weights: supernet_lib.NetworkWeights,
+    ) -> list[tf.Tensor]:
+        """The loss of a share of the batch, and its gradients by weight."""
+        images, labels, noise = share
+        supernet = self._supernet
+        targets = tf.one_hot(labels, supernet.model.num_classes)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            # The slices, not the variables: so gradients have their shapes.
+            tape.watch(weights)
+            logits = supernet.forward(images, weights, noise)
+            losses = self._cross_entropy(targets, logits)  # [batch]
+            loss = tf.reduce_sum(losses) / self._batch_size
+        # Dense: what tf.gather leaves for a table of offsets repeats rows.
+        gradients = tf.nest.flatten(tape.gradient(loss, weights))
+        return [loss, *map(tf.convert_to_tensor, gradients)]
 
     def _noise(self) -> tf.Tensor:
         """The replica's rows of the global batch's drop-path noise.
