@@ -1,14 +1,16 @@
 """Multi-head self-attention with 2-D relative position."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
+from tf_autoformer.space import extents
 from tf_autoformer.supernet import dense, elastic, relative_position
 
 
 def self_attention(
-    x: tf.Tensor, weights: elastic.Weights, grid: tuple[int, int]
+    x: tf.Tensor, weights: elastic.Weights, grid: relative_position.Grid
 ) -> tf.Tensor:
     """softmax((q·kᵀ + q·rel_kᵀ)/√d)·(v + rel_v), then the projection.
 
@@ -25,44 +27,127 @@ def self_attention(
     """
     kernel = weights["qkv_kernel"]
     heads, dim = tf.shape(kernel)[2], kernel.shape[3]
-    embed, tokens = tf.shape(x)[2], x.shape[1]
-    width = heads * dim
-
+    embed, width = tf.shape(x)[2], heads * dim
     qkv = dense.dense(
         x,
         tf.reshape(kernel, [embed, 3 * width]),
         tf.reshape(weights["qkv_bias"], [3 * width]),
-    )  # [batch, tokens, 3 * heads * head_dim]
-    qkv = tf.reshape(qkv, [-1, tokens, 3, heads, dim])
-    qkv = tf.transpose(qkv, [2, 0, 3, 1, 4])
-    query, key, value = tf.unstack(qkv)  # each [batch, heads, tokens, dim]
-    query *= dim**-0.5
-
-    relative = "key_vertical" in weights
-    if relative:
-        indicators = relative_position.indicators(grid)
-        indicators = tf.broadcast_to(
-            tf.constant(indicators, x.dtype),
-            [tf.shape(x)[0], heads, tokens, indicators.shape[1]],
-        )
-        query_terms = relative_position.keys(query, weights, grid)
-        query = tf.concat([query, query_terms], axis=-1)
-        key = tf.concat([key, indicators], axis=-1)
-        value = tf.concat([value, indicators], axis=-1)
-
-    attention = tf.nn.softmax(tf.matmul(query, key, transpose_b=True))
-    context = tf.matmul(attention, value)  # [batch, heads, tokens, dim (+ …)]
-    if relative:
-        context, sums = tf.split(context, [dim, indicators.shape[3]], axis=-1)
-        context += relative_position.values(sums, weights, grid)
-
-    context = tf.transpose(context, [0, 2, 1, 3])
-    context = tf.reshape(context, [-1, tokens, width])
+    )
+    tables = {
+        name: weights[name]
+        for name in extents.RELATIVE_TABLES
+        if name in weights
+    }
     return dense.dense(
-        context,
+        _attend(qkv, tables, grid, heads, dim),
         tf.reshape(weights["projection_kernel"], [width, embed]),
         weights["projection_bias"],
     )
+
+
+def _attend(
+    qkv: tf.Tensor,
+    tables: relative_position.Tables,
+    grid: relative_position.Grid,
+    heads: tf.Tensor,
+    dim: int,
+) -> tf.Tensor:
+    """The contexts of all heads, side by side.
+
+    Only the attention and what its product is made of are kept for the
+    gradient: the rest is cheaper to make again.
+
+    Args:
+      qkv: [batch, tokens, 3 * heads * head_dim].
+      tables: of the relative position, or none.
+      grid: rows and columns of patches.
+      heads: scalar.
+      dim: of a head.
+
+    Returns:
+      [batch, tokens, heads * head_dim].
+    """
+    batch, tokens = tf.shape(qkv)[0], qkv.shape[1]
+    indicators = relative_position.indicators(grid)
+    indicators = tf.broadcast_to(
+        tf.constant(indicators, qkv.dtype),
+        [batch, heads, *indicators.shape],
+    )
+
+    def split(
+        qkv: tf.Tensor, tables: relative_position.Tables
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Query, with its terms of relative position, key and value."""
+        qkv = tf.reshape(qkv, [batch, tokens, 3, heads, dim])
+        qkv = tf.transpose(qkv, [2, 0, 3, 1, 4])
+        query, key, value = tf.unstack(qkv)  # [batch, heads, tokens, dim]
+        query *= dim**-0.5
+        if tables:
+            terms = relative_position.keys(query, tables, grid)
+            query = tf.concat([query, terms], axis=-1)
+        return query, key, value
+
+    def extended(x: tf.Tensor, *columns: tf.Tensor) -> tf.Tensor:
+        """A key or value with its position, for the relative terms."""
+        return tf.concat(
+            [x, *([indicators] if tables else []), *columns], axis=-1
+        )
+
+    def merge(
+        context: tf.Tensor, tables: relative_position.Tables
+    ) -> tf.Tensor:
+        """The contexts with their relative values, side by side."""
+        if tables:
+            context, sums = tf.split(context, [dim, indicators.shape[3]], -1)
+            context += relative_position.values(sums, tables, grid)
+        context = tf.transpose(context, [0, 2, 1, 3])
+        return tf.reshape(context, [batch, tokens, heads * dim])
+
+    @tf.custom_gradient
+    def attend(
+        qkv: tf.Tensor, tables: relative_position.Tables
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[Any, ...]]]:
+        query, key, value = split(qkv, tables)
+        attention = tf.nn.softmax(
+            tf.matmul(query, extended(key), transpose_b=True)
+        )  # [batch, heads, tokens (query), tokens (key)]
+        context = tf.matmul(attention, extended(value))
+
+        def gradient(upstream: tf.Tensor) -> tuple[Any, ...]:
+            with tf.GradientTape() as tape:
+                tape.watch((context, tables))
+                merged = merge(context, tables)
+            d_context, d_value_tables = tape.gradient(
+                merged, (context, tables), upstream
+            )
+            with tf.GradientTape() as tape:
+                tape.watch((qkv, tables))
+                query, key, value = ends = split(qkv, tables)
+            # Softmax takes from dA its mean under A, which is that of
+            # d_context under context: one more column of the product.
+            mean = tf.reduce_sum(d_context * context, -1, keepdims=True)
+            d_attention = tf.matmul(
+                tf.concat([d_context, -mean], -1),
+                extended(value, tf.ones_like(mean)),
+                transpose_b=True,
+            )
+            d_scores = attention * d_attention
+            d_ends = (
+                tf.matmul(d_scores, extended(key)),
+                tf.matmul(d_scores, query[..., :dim], transpose_a=True),
+                tf.matmul(attention, d_context[..., :dim], transpose_a=True),
+            )
+            d_qkv, d_key_tables = tape.gradient(ends, (qkv, tables), d_ends)
+            return d_qkv, {
+                name: d_value_tables[name]
+                if d_key_tables[name] is None
+                else d_key_tables[name]
+                for name in tables
+            }
+
+        return merge(context, tables), gradient
+
+    return attend(qkv, tables)
 
 
 @tf.keras.saving.register_keras_serializable("tf_autoformer")

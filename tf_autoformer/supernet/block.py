@@ -17,7 +17,9 @@ def drop_path(residual: tf.Tensor, keep: tf.Tensor | None) -> tf.Tensor:
       residual: [batch, tokens, embed].
       keep: [batch], 0 or 1 / (1 - rate) by sample; None drops nothing.
     """
-    return residual if keep is None else residual * keep[:, None, None]
+    if keep is None:
+        return residual
+    return residual * tf.stop_gradient(keep)[:, None, None]
 
 
 class ElasticBlock(tf.keras.layers.Layer):
@@ -52,7 +54,9 @@ class ElasticBlock(tf.keras.layers.Layer):
             ),
             "mlp_norm": layer(norm.ElasticLayerNorm, "mlp_norm"),
             "mlp_expand": layer(dense.ElasticDense, "mlp_expand"),
-            "mlp_contract": layer(dense.ElasticDense, "mlp_contract"),
+            "mlp_contract": layer(
+                dense.ElasticDense, "mlp_contract", gelu=True
+            ),
         }
 
     def build(self, input_shape: Any = None) -> None:
@@ -93,8 +97,7 @@ class ElasticBlock(tf.keras.layers.Layer):
         residual = apply("attention", apply("attention_norm", x))
         x += drop_path(residual, keep[0])
         hidden = apply("mlp_expand", apply("mlp_norm", x))
-        residual = apply("mlp_contract", tf.nn.gelu(hidden))
-        return x + drop_path(residual, keep[1])
+        return x + drop_path(apply("mlp_contract", hidden), keep[1])
 
     def call(self, inputs: tf.Tensor, sizes: Mapping[str, Any]) -> tf.Tensor:
         """`forward` with the `slices` of the given sizes."""

@@ -1,30 +1,80 @@
 """Elastic dense layer."""
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from tf_autoformer.supernet import elastic
 
 
-def dense(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+def dense(
+    x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, gelu: bool = False
+) -> tf.Tensor:
     """x·kernel + bias over the last axis, as one matrix product.
 
     Args:
       x: [..., inputs].
       kernel: [inputs, units].
       bias: [units].
+      gelu: whether to take gelu(x) in place of x. The gradient then makes it
+        again from x, so that one of the two is kept in memory.
     """
-    flat = tf.reshape(x, [-1, tf.shape(kernel)[0]])  # [rows, inputs]
-    y = tf.nn.bias_add(tf.matmul(flat, kernel), bias)  # [rows, units]
+    units = tf.shape(kernel)[1]
     leading = [-1] + x.shape[1:-1].as_list()
-    return tf.reshape(y, leading + [tf.shape(kernel)[1]])  # [..., units]
+    shape = tf.shape(x)
+
+    @tf.custom_gradient
+    def product(
+        x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
+        flat = tf.reshape(x, [-1, tf.shape(kernel)[0]])  # [rows, inputs]
+        active = tf.nn.gelu(flat) if gelu else flat
+        y = tf.nn.bias_add(tf.matmul(active, kernel), bias)  # [rows, units]
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            upstream = tf.reshape(upstream, [-1, units])  # [rows, units]
+            d_x = tf.matmul(upstream, kernel, transpose_b=True)
+            active = flat
+            if gelu:
+                active, slope = _gelu(flat)
+                d_x *= slope
+            return (
+                tf.reshape(d_x, shape),
+                tf.matmul(active, upstream, transpose_a=True),
+                tf.reduce_sum(upstream, axis=0),
+            )
+
+        return tf.reshape(y, [*leading, units]), gradient  # [..., units]
+
+    return product(x, kernel, bias)
+
+
+def _gelu(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """gelu(x) = x·Φ(x), and its derivative."""
+    cumulative = 0.5 * tf.math.erf(x * math.sqrt(0.5)) + 0.5
+    density = tf.exp(-0.5 * tf.square(x)) * (1 / math.sqrt(2 * math.pi))
+    return x * cumulative, cumulative + x * density
 
 
 class ElasticDense(elastic.ElasticLayer):
     """A dense layer whose inputs and units are prefixes.
 
     Weights: `kernel` [inputs, units], `bias` [units].
+
+    Args:
+      gelu: whether the activation goes before it.
     """
+
+    def __init__(self, *args: Any, gelu: bool = False, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.gelu = gelu
 
     def forward(self, inputs: tf.Tensor, weights: elastic.Weights) -> tf.Tensor:
         """[batch, ..., inputs] -> [batch, ..., units]."""
-        return dense(inputs, weights["kernel"], weights["bias"])
+        return dense(inputs, weights["kernel"], weights["bias"], self.gelu)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {"gelu": self.gelu}

@@ -1,10 +1,44 @@
 """Elastic layer normalization."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from tf_autoformer.supernet import elastic
 
 EPSILON = 1e-5
+
+
+@tf.custom_gradient
+def normalize(
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
+    """Layer normalization, with a gradient in few passes over memory.
+
+    Args:
+      x: [..., embed].
+      gamma: [embed].
+      beta: [embed].
+    """
+    leading = tf.range(tf.rank(x) - 1)
+    centered = x - _mean(x)
+    inverse = tf.math.rsqrt(_mean(tf.square(centered)) + EPSILON)
+    normal = centered * inverse
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        scaled = upstream * gamma
+        rest = normal * _mean(scaled * normal) + _mean(scaled)
+        return (
+            (scaled - rest) * inverse,
+            tf.reduce_sum(upstream * normal, leading),
+            tf.reduce_sum(upstream, leading),
+        )
+
+    return normal * gamma + beta, gradient
+
+
+def _mean(x: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(x, axis=-1, keepdims=True)
 
 
 class ElasticLayerNorm(elastic.ElasticLayer):
@@ -15,9 +49,4 @@ class ElasticLayerNorm(elastic.ElasticLayer):
 
     def forward(self, inputs: tf.Tensor, weights: elastic.Weights) -> tf.Tensor:
         """[batch, ..., embed] -> the same shape."""
-        mean, variance = tf.nn.moments(inputs, axes=[-1], keepdims=True)
-        # In this form, and not as (x - mean) * inverse + beta: TensorFlow
-        # 2.15's graph optimizer aborts the process on the other when an
-        # inference graph has dynamic shapes.
-        inverse = tf.math.rsqrt(variance + EPSILON) * weights["gamma"]
-        return inputs * inverse + (weights["beta"] - mean * inverse)
+        return normalize(inputs, weights["gamma"], weights["beta"])

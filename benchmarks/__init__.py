@@ -1,0 +1,1 @@
+"""Comparisons with the official PyTorch code and with ONNX Runtime."""

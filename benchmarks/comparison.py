@@ -1,0 +1,135 @@
+"""Two sides of one supernet, and who is timed when."""
+
+import dataclasses
+import datetime
+import random
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks import worker
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import cost, sampling, search_space
+from tf_autoformer.space import model as model_lib
+
+Architecture = architecture_lib.Architecture
+NETWORK = model_lib.ModelConfig(num_classes=1000)
+# Threads of the runtimes go on spinning for a while before they sleep.
+_PAUSE_SECONDS = 0.3
+_REPORT_SECONDS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A supernet that both sides have, and how long it is measured.
+
+    Attributes:
+      model: name of the search space.
+      precision: "float32" or "bfloat16".
+      batch_size: images of a step.
+      rounds: turns of each side.
+      steps: of a turn.
+      seed: of weights, images and architectures.
+      code: folder of the official code, where it is needed.
+    """
+
+    model: str
+    precision: str
+    batch_size: int
+    rounds: int
+    steps: int
+    seed: int
+    code: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.model}, {self.precision}"
+
+    @property
+    def space(self) -> search_space.SearchSpace:
+        """The architectures."""
+        return search_space.SEARCH_SPACES[self.model]
+
+    def draw(self, count: int) -> list[Architecture]:
+        """Random architectures, always the same."""
+        rng = random.Random(self.seed)
+        return [sampling.uniform(self.space, rng) for _ in range(count)]
+
+    def flop(self, architecture: Architecture) -> int:
+        """Floating-point operations of a batch's forward pass."""
+        parts = cost.macs_by_part(NETWORK, architecture)
+        return 2 * self.batch_size * sum(parts.values())
+
+    def ours(self) -> worker.Worker:
+        """Starts this package's process."""
+        return worker.Worker("benchmarks.ours", **dataclasses.asdict(self))
+
+    def official(self) -> worker.Worker:
+        """Starts the official code's process."""
+        return worker.Worker("benchmarks.official", **dataclasses.asdict(self))
+
+
+class Referee:
+    """Has processes take turns, and says on stderr how far they are.
+
+    Args:
+      total: rounds of all that will be measured.
+    """
+
+    def __init__(self, total: int):
+        self._total = total
+        self._done = 0
+        self._doing = ""
+        self._start = self._said = time.monotonic()
+
+    def begin(self, doing: str) -> None:
+        """Says what is done from now on."""
+        self._doing = doing
+        self._say()
+
+    def end_round(self) -> None:
+        """Counts a round."""
+        self._done += 1
+        spent = time.monotonic() - self._said
+        if spent > _REPORT_SECONDS and self._done < self._total:
+            self._say()
+
+    def alternate(
+        self,
+        case: str,
+        workers: Sequence[worker.Worker],
+        requests: Sequence[Sequence[Mapping[str, Any]]],
+    ) -> list[list[float]]:
+        """The seconds that each worker takes, one worker at a time.
+
+        Every other round goes the other way round, so that none always comes
+        first.
+
+        Args:
+          case: what to ask all of them for.
+          workers: who takes turns.
+          requests: for each, the arguments of its request in each round.
+        """
+        seconds: list[list[float]] = [[] for _ in workers]
+        order = list(range(len(workers)))
+        for arguments in zip(*requests, strict=True):
+            for side in order:
+                time.sleep(_PAUSE_SECONDS)
+                seconds[side] += workers[side].ask(case, **arguments[side])
+            order.reverse()
+            self.end_round()
+        return seconds
+
+    def _say(self) -> None:
+        self._said = time.monotonic()
+        left = "?"
+        if self._done:  # As if all rounds were alike.
+            rate = (self._said - self._start) / self._done
+            seconds = round(rate * (self._total - self._done))
+            left = str(datetime.timedelta(seconds=seconds))
+        print(
+            f"round {self._done + 1} of {self._total}, ETA {left}: "
+            f"{self._doing}",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -1,0 +1,121 @@
+"""Exported subnets: TensorFlow and ONNX Runtime, a process for each."""
+
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks import comparison, table, worker
+
+BATCH_SIZES = (1, 32)
+
+
+def measure(
+    subject: comparison.Subject, referee: comparison.Referee
+) -> list[table.Row]:
+    """A row for each batch size, of the space's published subnet.
+
+    A turn has as many images with each.
+    """
+
+    def start(role: str) -> worker.Worker:
+        return worker.Worker(
+            "benchmarks.inference", role=role, folder=folder, seed=subject.seed
+        )
+
+    rows = []
+    referee.begin(f"inference, {subject}")
+    with tempfile.TemporaryDirectory() as folder:
+        with start("export") as exporter:
+            exporter.ask("export", model=subject.model)
+        with start("tensorflow") as ours, start("onnxruntime") as onnx:
+            for size in BATCH_SIZES:
+                count = subject.steps * max(BATCH_SIZES) // size
+                request = {"batch_size": size, "count": count}
+                requests = [request] * subject.rounds
+                times = referee.alternate(
+                    "classify", [ours, onnx], [requests] * 2
+                )
+                mine, theirs = map(statistics.median, times)
+                ratio = theirs / mine
+                target = table.Target("≥ 1×", ratio >= 1)
+                name = f"inference, batch {size}"
+                rows.append(table.timed(name, subject, times, ratio, [target]))
+    return rows
+
+
+def _export(folder: pathlib.Path, model: str) -> list[float]:
+    """Exports a space's published subnet, with random weights."""
+    from tf_autoformer.serving import savedmodel
+    from tf_autoformer.space import published, search_space
+    from tf_autoformer.supernet import supernet as supernet_lib
+
+    space = search_space.SEARCH_SPACES[model]
+    supernet = supernet_lib.Supernet(comparison.NETWORK, space)
+    (name,) = space.published
+    saved = folder / "saved_model"
+    savedmodel.export(supernet, published.load(name), "imagenet2012", saved)
+    conversion = subprocess.run(
+        [
+            *(sys.executable, "-m", "tf2onnx.convert"),
+            *("--saved-model", str(saved)),
+            *("--signature_def", "serving_default"),
+            *("--output", str(folder / "subnet.onnx")),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if conversion.returncode:
+        sys.exit(conversion.stderr)
+    return []
+
+
+def _tensorflow(folder: pathlib.Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The SavedModel as any client runs it."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder / "saved_model"))
+
+    def classify(images: np.ndarray) -> np.ndarray:
+        # By way of `loaded`, without which its variables would be gone.
+        signature = loaded.signatures["serving_default"]
+        return signature(images=tf.constant(images))["logits"].numpy()
+
+    return classify
+
+
+def _onnx_runtime(folder: pathlib.Path) -> Callable[[np.ndarray], list]:
+    """The same model, converted, with the default session options."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(folder / "subnet.onnx"))
+    return lambda images: session.run(None, {"images": images})
+
+
+def main() -> None:
+    """Serves one of the roles."""
+    settings = worker.settings()
+    folder = pathlib.Path(settings["folder"])
+    if settings["role"] == "export":
+        worker.serve({"export": lambda model: _export(folder, model)})
+        return
+    load = {"tensorflow": _tensorflow, "onnxruntime": _onnx_runtime}
+    run = load[settings["role"]](folder)
+    rng = np.random.default_rng(settings["seed"])
+
+    def classify(batch_size: int, count: int) -> list[float]:
+        shape = [batch_size, *comparison.NETWORK.input_size, 3]
+        images = rng.random(shape, np.float32)
+        run(images)
+        return worker.time_each(run, [images] * count)
+
+    worker.serve({"classify": classify})
+
+
+if __name__ == "__main__":
+    main()

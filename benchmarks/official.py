@@ -1,0 +1,137 @@
+"""The process that times the official PyTorch code."""
+
+import collections.abc
+import math
+import os
+import sys
+import types
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from benchmarks import comparison, worker
+from tf_autoformer.training import config
+
+
+def _supernet_class(code: str) -> type[torch.nn.Module]:
+    """The official supernet, from the folder that holds its code."""
+    # A module of old PyTorch releases, which the code imports.
+    six = types.ModuleType("torch._six")
+    six.inf = math.inf
+    six.container_abcs = collections.abc
+    sys.modules["torch._six"] = six
+    sys.path.insert(0, code)
+    from model import supernet_transformer
+
+    return supernet_transformer.Vision_TransformerSuper
+
+
+class Official:
+    """The official supernet, one batch, and what is timed of them.
+
+    Args:
+      subject: which supernet, its precision, and the batch.
+    """
+
+    def __init__(self, subject: comparison.Subject):
+        torch.manual_seed(subject.seed)
+        network, batch = comparison.NETWORK, subject.batch_size
+        allocation = subject.space.allocation
+        self._dtype = getattr(torch, subject.precision)
+        self._supernet = _supernet_class(subject.code)(
+            img_size=network.image_size,
+            patch_size=network.patch_size,
+            num_classes=network.num_classes,
+            embed_dim=allocation.embed_dim,
+            depth=allocation.depth,
+            num_heads=allocation.num_heads,
+            mlp_ratio=allocation.mlp_ratio,
+            qkv_bias=True,
+            gp=True,
+            relative_position=True,
+            max_relative_position=network.max_relative_offset,
+            change_qkv=True,
+            drop_path_rate=network.drop_path,
+        )
+        recipe = config.TrainingConfig()
+        self._smoothing = recipe.label_smoothing
+        self._optimizer = torch.optim.AdamW(
+            self._supernet.parameters(),
+            recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+        )
+        self._images = torch.randn(batch, network.channels, *network.input_size)
+        self._labels = torch.randint(network.num_classes, [batch])
+
+    def train(self, architectures: list[Mapping[str, Any]]) -> list[float]:
+        """Seconds of a training step of each architecture."""
+        self._supernet.train()
+        return worker.time_each(self._step, architectures)
+
+    @torch.inference_mode()
+    def forward(self, architectures: list[Mapping[str, Any]]) -> list[float]:
+        """Seconds of a forward pass of each architecture."""
+        self._supernet.eval()
+        return worker.time_each(self._logits, architectures)
+
+    def update(
+        self, architecture: Mapping[str, Any], count: int
+    ) -> list[float]:
+        """Seconds of the optimizer alone, after a step of the architecture."""
+        self._supernet.train()
+        self._step(architecture)
+        return worker.time_each(lambda _: self._optimizer.step(), range(count))
+
+    def peak(self, count: int) -> list[float]:
+        """Seconds for each matrix product."""
+        shape = [2, worker.PEAK_SIZE, worker.PEAK_SIZE]
+        left, right = torch.randn(shape).to(self._dtype)
+        left @ right
+        return worker.time_each(lambda _: left @ right, range(count))
+
+    def _logits(self, architecture: Mapping[str, Any]) -> torch.Tensor:
+        depth = architecture["depth"]
+        self._supernet.set_sample_config(
+            {
+                "layer_num": depth,
+                "embed_dim": [architecture["embed_dim"]] * depth,
+                "num_heads": architecture["num_heads"],
+                "mlp_ratio": architecture["mlp_ratio"],
+            }
+        )
+        with self._autocast():
+            return self._supernet(self._images)
+
+    def _step(self, architecture: Mapping[str, Any]) -> None:
+        logits = self._logits(architecture)
+        with self._autocast():
+            loss = torch.nn.functional.cross_entropy(
+                logits, self._labels, label_smoothing=self._smoothing
+            )
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        loss.item()
+
+    def _autocast(self) -> torch.autocast:
+        mixed = self._dtype != torch.float32
+        return torch.autocast("cpu", torch.bfloat16, enabled=mixed)
+
+
+def main() -> None:
+    """Serves the cases."""
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    official = Official(comparison.Subject(**worker.settings()))
+    worker.serve(
+        {
+            "train": official.train,
+            "forward": official.forward,
+            "update": official.update,
+            "peak": official.peak,
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

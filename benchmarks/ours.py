@@ -1,0 +1,138 @@
+"""The process that times this package's supernet."""
+
+import functools
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from benchmarks import comparison, worker
+from tf_autoformer.space import extents
+from tf_autoformer.supernet import supernet as supernet_lib
+from tf_autoformer.training import config, evaluation, loop, parallel
+from tf_autoformer.training import step as step_lib
+
+Architecture = comparison.Architecture
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+_IMAGENET_IMAGES = 1_281_167
+
+
+class Ours:
+    """A supernet, one batch, and what is timed of them.
+
+    Args:
+      subject: which supernet, its precision, and the batch.
+    """
+
+    def __init__(self, subject: comparison.Subject):
+        tf.keras.utils.set_random_seed(subject.seed)
+        network, batch = comparison.NETWORK, subject.batch_size
+        self._dtype = tf.dtypes.as_dtype(subject.precision)
+        self._supernet = supernet_lib.Supernet(
+            network, subject.space, dtype=_POLICIES[subject.precision]
+        )
+        recipe = config.TrainingConfig(batch_size=batch, seed=subject.seed)
+        self._optimizer = loop.make_optimizer(
+            recipe, recipe.steps(_IMAGENET_IMAGES), _IMAGENET_IMAGES
+        )
+        self._optimizer.build(self._supernet.trainable_variables)
+        self._step = step_lib.TrainStep(
+            tf.distribute.get_strategy(),
+            self._supernet,
+            self._optimizer,
+            batch,
+            recipe.label_smoothing,
+            recipe.seed,
+        )
+        # By depth, on which the variables depend.
+        self._updates: dict[int, Any] = {}
+        self._forward = evaluation.Forward(self._supernet)
+        self._images = tf.random.normal(
+            [batch, *network.input_size, network.channels]
+        )
+        self._labels = tf.random.uniform(
+            [batch], maxval=network.num_classes, dtype=tf.int64
+        )
+
+    def train(self, architectures: list[Mapping[str, Any]]) -> list[float]:
+        """Seconds of a training step of each architecture."""
+
+        def step(architecture: Architecture) -> None:
+            self._step(self._images, self._labels, architecture).loss.numpy()
+
+        return worker.time_each(
+            step, map(Architecture.from_dict, architectures)
+        )
+
+    def forward(self, architectures: list[Mapping[str, Any]]) -> list[float]:
+        """Seconds of a forward pass of each architecture."""
+
+        def forward(architecture: Architecture) -> None:
+            self._forward(self._images, architecture).numpy()
+
+        return worker.time_each(
+            forward, map(Architecture.from_dict, architectures)
+        )
+
+    def update(
+        self, architecture: Mapping[str, Any], count: int
+    ) -> list[float]:
+        """Seconds of the optimizer alone, its gradients given."""
+        subnet = extents.of(Architecture.from_dict(architecture))
+        weights = self._supernet.slices(subnet)
+        variables = tf.nest.flatten(self._supernet.variables_of(weights))
+        gradients = [
+            tf.random.normal(weight.shape)
+            for weight in tf.nest.flatten(weights)
+        ]
+
+        def update(gradients: list[tf.Tensor]) -> None:
+            self._optimizer.apply_gradients(
+                zip(gradients, variables, strict=True),
+                skip_gradients_aggregation=True,
+            )
+
+        depth = len(subnet.num_heads)
+        if depth not in self._updates:
+            # Of unknown sizes, as they are in a training step.
+            specs = [tf.TensorSpec([None] * len(v.shape)) for v in variables]
+            self._updates[depth] = tf.function(
+                update, input_signature=[specs], autograph=False
+            )
+        self._updates[depth](gradients)
+        return worker.time_each(self._updates[depth], [gradients] * count)
+
+    def peak(self, count: int) -> list[float]:
+        """Seconds for each matrix product, one running on each core."""
+        products = len(os.sched_getaffinity(0))
+        shape = [1 + products, worker.PEAK_SIZE, worker.PEAK_SIZE]
+        factors = tf.cast(tf.random.normal(shape), self._dtype)
+
+        @functools.partial(tf.function, autograph=False)
+        def multiply(factors: list[tf.Tensor]) -> list[tf.Tensor]:
+            left, *rights = factors
+            return [tf.matmul(left, right) for right in rights]
+
+        factors = tf.unstack(factors)
+        multiply(factors)
+        seconds = worker.time_each(multiply, [factors] * count)
+        return [each / products for each in seconds]
+
+
+def main() -> None:
+    """Serves the cases."""
+    parallel.use_cores()
+    ours = Ours(comparison.Subject(**worker.settings()))
+    worker.serve(
+        {
+            "train": ours.train,
+            "forward": ours.forward,
+            "update": ours.update,
+            "peak": ours.peak,
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

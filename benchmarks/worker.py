@@ -1,0 +1,98 @@
+"""Processes that time what they are asked to, a JSON line each way."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from tf_autoformer import errors
+
+# Rows of the square matrices whose product gives the peak.
+PEAK_SIZE = 2048
+_ROOT = pathlib.Path(__file__).parents[1]
+
+
+class Worker:
+    """A process of its own, idle until it is asked.
+
+    Args:
+      module: to run; its main calls `serve`.
+      settings: what `settings` gives it.
+    """
+
+    def __init__(self, module: str, **settings: Any):
+        self._module = module
+        # A pipe of its own: libraries print on stdout.
+        replies, write = os.pipe()
+        self._replies = os.fdopen(replies)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, json.dumps(settings), str(write)],
+            stdin=subprocess.PIPE,
+            stdout=sys.stderr,
+            text=True,
+            pass_fds=[write],
+            cwd=_ROOT,
+            # Ctrl-C is the parent's, which then ends it.
+            start_new_session=True,
+        )
+        os.close(write)
+
+    def ask(self, case: str, **arguments: Any) -> list[float]:
+        """The seconds that the process's `case` returns.
+
+        Raises:
+          InputError: the process has ended; it says why on stderr.
+        """
+        with contextlib.suppress(BrokenPipeError):  # No reply will come.
+            print(json.dumps([case, arguments]), file=self._process.stdin)
+            self._process.stdin.flush()
+        reply = self._replies.readline()
+        if not reply:
+            code = self._process.wait()
+            raise errors.InputError(f"{self._module} ended with code {code}")
+        return json.loads(reply)
+
+    def peak_memory(self) -> int:
+        """The most bytes that were resident since the process started."""
+        status = pathlib.Path(f"/proc/{self._process.pid}/status").read_text()
+        return 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", status).group(1))
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._replies):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
+def settings() -> dict[str, Any]:
+    """In a worker's process: what it was started with."""
+    return json.loads(sys.argv[1])
+
+
+def serve(cases: Mapping[str, Callable[..., list[float]]]) -> None:
+    """Answers the parent's requests until it is gone."""
+    with os.fdopen(int(sys.argv[2]), "w") as replies:
+        for line in sys.stdin:
+            case, arguments = json.loads(line)
+            seconds = cases[case](**arguments)
+            print(json.dumps(seconds), file=replies, flush=True)
+
+
+def time_each(call: Callable[[Any], Any], items: Iterable[Any]) -> list[float]:
+    """The seconds that the call takes with each item."""
+    seconds = []
+    for item in items:
+        start = time.perf_counter()
+        call(item)
+        seconds.append(time.perf_counter() - start)
+    return seconds
