@@ -1,6 +1,6 @@
 """Elastic transformer block."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -10,16 +10,28 @@ from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import attention, dense, elastic, norm
 
 
-def drop_path(residual: tf.Tensor, keep: tf.Tensor | None) -> tf.Tensor:
-    """Stochastic depth: drops the residual of some samples, scales the rest.
+def add(
+    x: tf.Tensor, residual: tf.Tensor, keep: tf.Tensor | None
+) -> tf.Tensor:
+    """x + residual with stochastic depth, which drops that of some samples.
 
     Args:
+      x: [batch, tokens, embed].
       residual: [batch, tokens, embed].
-      keep: [batch], 0 or 1 / (1 - rate) by sample; None drops nothing.
+      keep: [batch], by sample 0 or 1 / (1 - rate); None drops nothing.
     """
-    if keep is None:
-        return residual
-    return residual * tf.stop_gradient(keep)[:, None, None]
+
+    def kept(y: tf.Tensor) -> tf.Tensor:
+        return y if keep is None else y * keep[:, None, None]
+
+    # TensorFlow's own gradient would keep both terms, for their shapes.
+    @tf.custom_gradient
+    def total(
+        x: tf.Tensor, residual: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
+        return x + kept(residual), lambda upstream: (upstream, kept(upstream))
+
+    return total(x, residual)
 
 
 class ElasticBlock(tf.keras.layers.Layer):
@@ -84,7 +96,7 @@ class ElasticBlock(tf.keras.layers.Layer):
         Args:
           inputs: [batch, tokens, embed].
           weights: layer -> weight -> prefix.
-          keep: for the drop path of each residual; see `drop_path`.
+          keep: for each residual; see `add`.
 
         Returns:
           [batch, tokens, embed].
@@ -95,9 +107,9 @@ class ElasticBlock(tf.keras.layers.Layer):
 
         x = inputs
         residual = apply("attention", apply("attention_norm", x))
-        x += drop_path(residual, keep[0])
+        x = add(x, residual, keep[0])
         hidden = apply("mlp_expand", apply("mlp_norm", x))
-        return x + drop_path(apply("mlp_contract", hidden), keep[1])
+        return add(x, apply("mlp_contract", hidden), keep[1])
 
     def call(self, inputs: tf.Tensor, sizes: Mapping[str, Any]) -> tf.Tensor:
         """`forward` with the `slices` of the given sizes."""

@@ -21,20 +21,24 @@ def normalize(
       beta: [embed].
     """
     leading = tf.range(tf.rank(x) - 1)
-    centered = x - _mean(x)
-    inverse = tf.math.rsqrt(_mean(tf.square(centered)) + EPSILON)
-    normal = centered * inverse
+    mean = _mean(x)
+    inverse = tf.math.rsqrt(_mean(tf.square(x - mean)) + EPSILON)
+
+    def normal() -> tf.Tensor:
+        return (x - mean) * inverse
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        # Made again: x is in memory anyway.
+        again = normal()
         scaled = upstream * gamma
-        rest = normal * _mean(scaled * normal) + _mean(scaled)
+        rest = again * _mean(scaled * again) + _mean(scaled)
         return (
             (scaled - rest) * inverse,
-            tf.reduce_sum(upstream * normal, leading),
+            tf.reduce_sum(upstream * again, leading),
             tf.reduce_sum(upstream, leading),
         )
 
-    return normal * gamma + beta, gradient
+    return normal() * gamma + beta, gradient
 
 
 def _mean(x: tf.Tensor) -> tf.Tensor:

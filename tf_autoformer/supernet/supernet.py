@@ -167,7 +167,7 @@ class Supernet(tf.keras.Model):
         return self.head.forward(x, weights["head"])
 
     def _keeps(self, noise: tf.Tensor | None) -> list[list[tf.Tensor | None]]:
-        """For each block, `keep` of `block.drop_path` for each residual."""
+        """For each block, `keep` of `block.add` for each residual."""
         if noise is None or not self.model.drop_path:
             return [[None, None]] * self.max_depth
         rates = tf.constant(self.model.drop_path_rates(self.max_depth))
