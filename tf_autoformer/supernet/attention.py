@@ -125,7 +125,12 @@ def _attend(
                 query, key, value = ends = split(qkv, tables)
             # Softmax takes from dA its mean under A, which is that of
             # d_context under context: one more column of the product.
-            mean = tf.reduce_sum(d_context * context, -1, keepdims=True)
+            mean = tf.reduce_sum(
+                tf.cast(d_context, tf.float32) * tf.cast(context, tf.float32),
+                axis=-1,
+                keepdims=True,
+            )
+            mean = tf.cast(mean, context.dtype)
             d_attention = tf.matmul(
                 tf.concat([d_context, -mean], -1),
                 extended(value, tf.ones_like(mean)),

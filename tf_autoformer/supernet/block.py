@@ -10,10 +10,8 @@ from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import attention, dense, elastic, norm
 
 
-def add(
-    x: tf.Tensor, residual: tf.Tensor, keep: tf.Tensor | None
-) -> tf.Tensor:
-    """x + residual with stochastic depth, which drops that of some samples.
+def add(x: tf.Tensor, residual: tf.Tensor, keep: tf.Tensor | None) -> tf.Tensor:
+    """Adds a residual with stochastic depth, which drops it for some samples.
 
     Args:
       x: [batch, tokens, embed].
@@ -21,15 +19,20 @@ def add(
       keep: [batch], by sample 0 or 1 / (1 - rate); None drops nothing.
     """
 
-    def kept(y: tf.Tensor) -> tf.Tensor:
-        return y if keep is None else y * keep[:, None, None]
+    def kept(y: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+        if keep is not None:
+            y = tf.cast(y, keep.dtype) * keep[:, None, None]
+        return tf.cast(y, dtype)
 
     # TensorFlow's own gradient would keep both terms, for their shapes.
     @tf.custom_gradient
     def total(
         x: tf.Tensor, residual: tf.Tensor
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
-        return x + kept(residual), lambda upstream: (upstream, kept(upstream))
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return upstream, kept(upstream, residual.dtype)
+
+        return x + kept(residual, x.dtype), gradient
 
     return total(x, residual)
 
@@ -40,15 +43,18 @@ class ElasticBlock(tf.keras.layers.Layer):
     Args:
       model: the fixed part of the network.
       maximum: elastic axis -> its size in the supernet.
+      dtype: Keras policy of what multiplies matrices; norms and the sums of
+        residuals are float32 always.
     """
 
     def __init__(
         self,
         model: model_lib.ModelConfig,
         maximum: Mapping[str, int],
+        dtype: str = "float32",
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(dtype=dtype, **kwargs)
         axes = extents.block_axes(model)
 
         def layer(kind: type, name: str, **options: Any) -> Any:
@@ -62,12 +68,15 @@ class ElasticBlock(tf.keras.layers.Layer):
         self.layers = {
             "attention_norm": layer(norm.ElasticLayerNorm, "attention_norm"),
             "attention": layer(
-                attention.ElasticAttention, "attention", grid=model.grid
+                attention.ElasticAttention,
+                "attention",
+                grid=model.grid,
+                dtype=dtype,
             ),
             "mlp_norm": layer(norm.ElasticLayerNorm, "mlp_norm"),
-            "mlp_expand": layer(dense.ElasticDense, "mlp_expand"),
+            "mlp_expand": layer(dense.ElasticDense, "mlp_expand", dtype=dtype),
             "mlp_contract": layer(
-                dense.ElasticDense, "mlp_contract", gelu=True
+                dense.ElasticDense, "mlp_contract", gelu=True, dtype=dtype
             ),
         }
 
@@ -103,9 +112,10 @@ class ElasticBlock(tf.keras.layers.Layer):
         """
 
         def apply(name: str, x: tf.Tensor) -> tf.Tensor:
-            return self.layers[name].forward(x, weights[name])
+            layer = self.layers[name]
+            return layer.forward(tf.cast(x, layer.compute_dtype), weights[name])
 
-        x = inputs
+        x = inputs  # float32
         residual = apply("attention", apply("attention_norm", x))
         x = add(x, residual, keep[0])
         hidden = apply("mlp_expand", apply("mlp_norm", x))
@@ -113,4 +123,6 @@ class ElasticBlock(tf.keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, sizes: Mapping[str, Any]) -> tf.Tensor:
         """`forward` with the `slices` of the given sizes."""
-        return self.forward(inputs, self.slices(sizes))
+        weights = self.slices(sizes)
+        cast = {n: self.layers[n].cast(weights[n]) for n in weights}
+        return self.forward(inputs, cast)

@@ -14,8 +14,10 @@ def dense(
 ) -> tf.Tensor:
     """x·kernel + bias over the last axis, as one matrix product.
 
+    The product is made in the kernel's dtype, all else in float32.
+
     Args:
-      x: [..., inputs].
+      x: [..., inputs], of the kernel's dtype.
       kernel: [inputs, units].
       bias: [units].
       gelu: whether to take gelu(x) in place of x. The gradient then makes it
@@ -30,7 +32,9 @@ def dense(
         x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
         flat = tf.reshape(x, [-1, tf.shape(kernel)[0]])  # [rows, inputs]
-        active = tf.nn.gelu(flat) if gelu else flat
+        active = flat
+        if gelu:
+            active = _like(flat, tf.nn.gelu(_float32(flat)))
         y = tf.nn.bias_add(tf.matmul(active, kernel), bias)  # [rows, units]
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -38,17 +42,26 @@ def dense(
             d_x = tf.matmul(upstream, kernel, transpose_b=True)
             active = flat
             if gelu:
-                active, slope = _gelu(flat)
-                d_x *= slope
+                active, slope = _gelu(_float32(flat))
+                active = _like(flat, active)
+                d_x = _like(d_x, _float32(d_x) * slope)
             return (
                 tf.reshape(d_x, shape),
                 tf.matmul(active, upstream, transpose_a=True),
-                tf.reduce_sum(upstream, axis=0),
+                _like(bias, tf.reduce_sum(_float32(upstream), axis=0)),
             )
 
         return tf.reshape(y, [*leading, units]), gradient  # [..., units]
 
     return product(x, kernel, bias)
+
+
+def _float32(x: tf.Tensor) -> tf.Tensor:
+    return tf.cast(x, tf.float32)
+
+
+def _like(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    return tf.cast(y, x.dtype)
 
 
 def _gelu(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -89,15 +89,22 @@ class ElasticLayer(tf.keras.layers.Layer):
             result[weight] = prefix(variable, layer.shape(weight))
         return result
 
+    def cast(self, weights: Weights) -> dict[str, tf.Tensor]:
+        """The weights in the dtype in which the layer computes."""
+        return {
+            name: tf.cast(weight, self.compute_dtype)
+            for name, weight in weights.items()
+        }
+
     def forward(self, inputs: tf.Tensor, weights: Weights) -> tf.Tensor:
-        """The layer's output from prefixes of its weights."""
+        """The layer's output from prefixes of its weights, `cast`."""
         raise NotImplementedError
 
     def call(
         self, inputs: tf.Tensor, sizes: Mapping[str, Any] | None = None
     ) -> tf.Tensor:
         """`forward` with the `slices` of the given sizes."""
-        return self.forward(inputs, self.slices(sizes or {}))
+        return self.forward(inputs, self.cast(self.slices(sizes or {})))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

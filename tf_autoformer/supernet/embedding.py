@@ -15,6 +15,7 @@ class ElasticPatchEmbedding(elastic.ElasticLayer):
     def forward(self, inputs: tf.Tensor, weights: elastic.Weights) -> tf.Tensor:
         """[batch, height, width, channels] -> [batch, patches, embed]."""
         kernel = weights["kernel"]
+        inputs = tf.cast(inputs, kernel.dtype)
         patch, channels = kernel.shape[1:3]
         rows, columns = (size // patch for size in inputs.shape[1:3])
         # A product of flat patches keeps the static shapes that a convolution
@@ -24,7 +25,8 @@ class ElasticPatchEmbedding(elastic.ElasticLayer):
         width = patch * patch * channels
         x = tf.reshape(x, [-1, rows * columns, width])
         kernel = tf.reshape(kernel, [width, tf.shape(kernel)[3]])
-        return dense.dense(x, kernel, weights["bias"])
+        x = dense.dense(x, kernel, weights["bias"])
+        return tf.cast(x, tf.float32)
 
 
 @tf.keras.saving.register_keras_serializable("tf_autoformer")

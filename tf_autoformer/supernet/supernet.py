@@ -40,15 +40,18 @@ class Supernet(tf.keras.Model):
     Args:
       model: the fixed part of the network.
       space: the architectures to serve.
+      dtype: Keras policy of the matrix products but the head's, "float32" or
+        "mixed_bfloat16". Weights are float32 always.
     """
 
     def __init__(
         self,
         model: model_lib.ModelConfig,
         space: search_space.SearchSpace,
+        dtype: str = "float32",
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(dtype=dtype, **kwargs)
         self.model = model
         self.space = space
         allocated = extents.of(space.allocated)
@@ -61,19 +64,20 @@ class Supernet(tf.keras.Model):
         )
         axes = extents.stem_axes(model) | extents.head_axes(model)
 
-        def layer(kind: type, name: str) -> Any:
-            return kind(axes[name], maximum, model.init_stddev)
+        def layer(kind: type, name: str, **options: Any) -> Any:
+            return kind(axes[name], maximum, model.init_stddev, **options)
 
         self.stem = {
             "patch_embedding": layer(
-                embedding.ElasticPatchEmbedding, "patch_embedding"
+                embedding.ElasticPatchEmbedding, "patch_embedding", dtype=dtype
             ),
             "class_token": layer(embedding.ElasticClassToken, "class_token"),
         }
         if model.has_absolute_position:
             self.stem["position"] = layer(embedding.ElasticPosition, "position")
         self.blocks = [
-            block.ElasticBlock(model, maximum) for _ in range(self.max_depth)
+            block.ElasticBlock(model, maximum, dtype)
+            for _ in range(self.max_depth)
         ]
         # The blocks differ in their weights alone: one trace serves all.
         self._block = tf.function(
@@ -119,6 +123,12 @@ class Supernet(tf.keras.Model):
             for name, layer in extents.layers(self.model, subnet).items()
         }
 
+    def operands(self, subnet: extents.Extents) -> NetworkWeights:
+        """The `slices` in the dtypes in which their layers compute."""
+        layers = self.elastic_layers()
+        slices = self.slices(subnet)
+        return {name: layers[name].cast(slices[name]) for name in slices}
+
     def variables_of(
         self, weights: NetworkWeights
     ) -> dict[str, dict[str, tf.Variable]]:
@@ -139,7 +149,7 @@ class Supernet(tf.keras.Model):
 
         Args:
           images: float [batch, height, width, channels], normalized.
-          weights: from `slices`.
+          weights: from `operands`.
           noise: [batch, max_depth, 2] uniform in [0, 1), for drop path in
             training; None drops nothing.
 
@@ -195,4 +205,4 @@ class Supernet(tf.keras.Model):
         if isinstance(architecture, Architecture):
             self.space.validate(architecture)
             architecture = extents.of(architecture)
-        return self.forward(images, self.slices(architecture), noise)
+        return self.forward(images, self.operands(architecture), noise)

@@ -126,8 +126,12 @@ def load_supernet(
     if state is None:
         raise _damaged(folder)
     latest = state.model_checkpoint_path
+    recipe = experiment.training
+    precision = {} if recipe is None else {"dtype": recipe.precision}
     with strategy.scope():
-        supernet = supernet_lib.Supernet(experiment.model, experiment.space)
+        supernet = supernet_lib.Supernet(
+            experiment.model, experiment.space, **precision
+        )
     with _worded(folder, "restore"):
         status = tf.train.Checkpoint(supernet=supernet).restore(latest)
         status.assert_existing_objects_matched().expect_partial()

@@ -2,8 +2,11 @@
 
 import dataclasses
 import math
+from typing import Literal, get_args
 
 from tf_autoformer import errors
+
+Precision = Literal["float32", "mixed_bfloat16"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +24,8 @@ class TrainingConfig:
         embeddings.
       label_smoothing: share of the target spread over all classes.
       seed: of weights, architectures, data order and drop path.
+      precision: of the matrix products, in training and in the search;
+        weights, norms and sums are float32 in either.
     """
 
     epochs: float = 500
@@ -32,10 +37,18 @@ class TrainingConfig:
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     seed: int = 0
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "learning_rate")
+        if self.precision not in get_args(Precision):
+            raise errors.InputError(
+                f"precision is {self.precision!r}; it must be one of "
+                f"{', '.join(get_args(Precision))}"
+            )
         for field in dataclasses.fields(self):
+            if field.name == "precision":
+                continue
             value = getattr(self, field.name)
             rule = "positive" if field.name in positive else "0 or more"
             allowed = value > 0 if field.name in positive else value >= 0

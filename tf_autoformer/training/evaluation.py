@@ -35,7 +35,7 @@ class Forward:
 
     def logits(self, images: tf.Tensor, subnet: extents.Extents) -> tf.Tensor:
         """As `__call__`, in a graph: takes the extents as tensors."""
-        weights = self._supernet.slices(subnet)
+        weights = self._supernet.operands(subnet)
         return tf.concat(self._shares([images], weights), axis=0)
 
 

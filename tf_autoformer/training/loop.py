@@ -92,7 +92,7 @@ class Trainer:
         tf.keras.utils.set_random_seed(recipe.seed)
         with strategy.scope():
             self.supernet = supernet_lib.Supernet(
-                experiment.model, experiment.space
+                experiment.model, experiment.space, recipe.precision
             )
             optimizer = make_optimizer(recipe, self.total_steps, images)
             optimizer.build(self.supernet.trainable_variables)

@@ -122,17 +122,17 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
           rate: the learning rate, bias correction included.
           decay: share of the box to take off.
         """
-        size = tf.shape(gradient)
-        value = _read(variable, size)
-        first = _read(first_moment, size)
-        second = _read(second_moment, size)
+        box = _Box(variable, gradient)
+        first, first_rest = box.read(first_moment)
         first += (gradient - first) * (1 - self.beta_1)
+        box.write(first_moment, first, first_rest)
+        second, second_rest = box.read(second_moment)
         second += (tf.square(gradient) - second) * (1 - self.beta_2)
+        box.write(second_moment, second, second_rest)
+        value, rest = box.read(variable)
         value -= value * decay
         value -= first * rate / (tf.sqrt(second) + self.epsilon)
-        _write(variable, value, size)
-        _write(first_moment, first, size)
-        _write(second_moment, second, size)
+        box.write(variable, value, rest)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -151,19 +151,54 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
         }
 
 
-def _read(variable: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """The leading box of the variable with this handle."""
-    whole = tf.raw_ops.ReadVariableOp(resource=variable, dtype=tf.float32)
-    return tf.slice(whole, tf.zeros_like(size), size)
+class _Box:
+    """The leading box, of a tensor's shape, of variables of one shape.
+
+    It may be smaller than they are on the first axis and on one more.
+
+    Args:
+      variable: handle of one of them.
+      like: tensor of the box's shape.
+    """
+
+    def __init__(self, variable: tf.Tensor, like: tf.Tensor):
+        size = tf.shape(like)
+        beyond = tf.shape(_whole(variable)) - size
+        first = tf.one_hot(0, tf.size(size), dtype=tf.int32)
+        inner = beyond * (1 - first)
+        # The other axis, if any; else there is no rest.
+        self._axis = tf.argmax(inner, output_type=tf.int32)
+        other = tf.one_hot(self._axis, tf.size(size), dtype=tf.int32)
+        self._begins = [tf.zeros_like(size), other * size, first * size]
+        self._sizes = [size, inner + (1 - other) * size, -tf.ones_like(size)]
+
+    def read(
+        self, variable: tf.Tensor
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+        """The box of the variable with this handle, and what is beyond it."""
+        whole = _whole(variable)
+        box, right, below = (
+            tf.slice(whole, begin, size)
+            for begin, size in zip(self._begins, self._sizes, strict=True)
+        )
+        return box, (right, below)
+
+    def write(
+        self,
+        variable: tf.Tensor,
+        box: tf.Tensor,
+        rest: tuple[tf.Tensor, tf.Tensor],
+    ) -> None:
+        """Replaces the box of the variable with this handle."""
+        # To copy the rest is many times faster than ResourceStridedSliceAssign,
+        # which goes element by element; and scatters by row would have every
+        # later read copy the variable.
+        right, below = rest
+        rows = tf.concat([box, right], self._axis)
+        tf.raw_ops.AssignVariableOp(
+            resource=variable, value=tf.concat([rows, below], 0)
+        )
 
 
-def _write(variable: tf.Tensor, box: tf.Tensor, size: tf.Tensor) -> None:
-    """Replaces the leading box of the variable with this handle."""
-    # What `variable[:rows, :columns].assign(box)` does, for any rank.
-    tf.raw_ops.ResourceStridedSliceAssign(
-        ref=variable,
-        begin=tf.zeros_like(size),
-        end=size,
-        strides=tf.ones_like(size),
-        value=box,
-    )
+def _whole(variable: tf.Tensor) -> tf.Tensor:
+    return tf.raw_ops.ReadVariableOp(resource=variable, dtype=tf.float32)

@@ -97,9 +97,12 @@ class TrainStep:
         self, images: tf.Tensor, labels: tf.Tensor, subnet: extents.Extents
     ) -> StepMetrics:
         supernet = self._supernet
-        weights = supernet.slices(subnet)
+        weights = supernet.operands(subnet)
         shares = self._gradients((images, labels, self._noise()), weights)
-        loss, *gradients = (tf.add_n(parts) for parts in zip(*shares))
+        loss, *gradients = (
+            tf.add_n([tf.cast(part, tf.float32) for part in parts])
+            for parts in zip(*shares, strict=True)
+        )
         variables = tf.nest.flatten(supernet.variables_of(weights))
         context = tf.distribute.get_replica_context()
         gradients = context.all_reduce("SUM", gradients)
