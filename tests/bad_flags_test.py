@@ -52,6 +52,7 @@ class FlagsTest(processes.MistakeTest):
             r"image_size is \(32, 40\).* patch_size, 16",
         ),
         ("train", ["--qkv_bias_layout=x"], "qkv_bias_layout=x.*heads.*flat"),
+        ("train", ["--precision=x"], "precision=x.*float32.*mixed_bfloat16"),
         ("train", ["--drop_path=1"], r"drop_path is 1.0.* \[0, 1\)"),
         ("train", ["--init_stddev=nan"], "init_stddev is nan"),
         ("train", ["--log_every=0"], "log_every is 0.* at least 1"),

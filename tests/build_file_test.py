@@ -42,7 +42,7 @@ def _read_targets() -> dict[str, dict[str, list[str]]]:
 def _file_of(module: str) -> str | None:
     """The file in this project that defines `module`."""
     path = module.replace(".", "/")
-    if path.split("/")[0] in ("tf_autoformer", "tests"):
+    if path.split("/")[0] in ("tf_autoformer", "benchmarks", "tests"):
         for file in (f"{path}.py", f"{path}/__init__.py"):
             if (ROOT / file).is_file():
                 return file
@@ -84,7 +84,8 @@ class BuildFileTest(absltest.TestCase):
         self._fail_on(
             [
                 f"{source} is in {sorted(self.owners[source]) or 'no target'}"
-                for source in _glob("tf_autoformer/**/*.py")
+                for folder in ("tf_autoformer", "benchmarks")
+                for source in _glob(f"{folder}/**/*.py")
                 if len(self.owners[source]) != 1
             ]
         )

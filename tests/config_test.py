@@ -53,7 +53,11 @@ EXPERIMENT = experiment_lib.Experiment(
         allocation=search_space.Allocation(24, 3, 2, 2.0),
     ),
     training=training_config.TrainingConfig(
-        epochs=3, batch_size=32, warmup_epochs=1, seed=5
+        epochs=3,
+        batch_size=32,
+        warmup_epochs=1,
+        seed=5,
+        precision="mixed_bfloat16",
     ),
 )
 SUBNET = architecture_lib.Architecture(16, 1, (2,), (0.5,))
@@ -115,7 +119,9 @@ class ConfigTest(FlagsTest):
             else:
                 self.assertIn(type(flag.default), choices or (field.type,))
 
-    @parameterized.parameters("pooling", "position", "qkv_bias_layout")
+    @parameterized.parameters(
+        "pooling", "position", "qkv_bias_layout", "precision"
+    )
     def test_a_choice_that_does_not_exist_is_refused(self, name):
         with self.assertRaisesRegex(
             flags.IllegalFlagValueError, f"{name}=wrong: .* one of"
@@ -143,6 +149,7 @@ class ConfigTest(FlagsTest):
             "--batch_size=64",
             "--warmup_epochs=1",
             "--seed=7",
+            "--precision=mixed_bfloat16",
         )
         experiment = config.experiment()
         self.assertEqual(experiment.dataset, "digits")
@@ -163,7 +170,11 @@ class ConfigTest(FlagsTest):
         self.assertEqual(
             experiment.training,
             training_config.TrainingConfig(
-                epochs=2.5, batch_size=64, warmup_epochs=1, seed=7
+                epochs=2.5,
+                batch_size=64,
+                warmup_epochs=1,
+                seed=7,
+                precision="mixed_bfloat16",
             ),
         )
         self.assertEqual(config.cadence(), loop.Cadence())

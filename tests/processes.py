@@ -5,6 +5,7 @@ The processes are forked from a server that has imported the libraries once.
 
 import hashlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import pathlib
 import re
@@ -12,8 +13,8 @@ import resource
 import runpy
 import sys
 import tempfile
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from absl.testing import absltest
 
@@ -47,7 +48,7 @@ class Result(NamedTuple):
 
 
 def _main(
-    binary: str, arguments: tuple[str, ...], output: str, max_bytes: int | None
+    module: str, arguments: tuple[str, ...], output: str, max_bytes: int | None
 ) -> None:
     """What happens in the process of a binary."""
     for descriptor in (1, 2):
@@ -57,17 +58,22 @@ def _main(
         # To the programs a disk that is full: Python ignores the signal, so
         # that writing fails with an error.
         resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
-    sys.argv = [binary, *arguments]
-    module = f"tf_autoformer.{binary}"
+    sys.argv = [module.rpartition(".")[2], *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def run(binary: str, *arguments: str, max_bytes: int | None = None) -> Result:
+def run(
+    binary: str,
+    *arguments: str,
+    max_bytes: int | None = None,
+    package: str = "tf_autoformer",
+) -> Result:
     """Runs a binary; no file that it writes can be larger than `max_bytes`."""
+    module = f"{package}.{binary}"
     with tempfile.TemporaryDirectory() as folder:
         output = str(pathlib.Path(folder) / "output")
         process = _SERVER.Process(
-            target=_main, args=(binary, arguments, output, max_bytes)
+            target=_main, args=(module, arguments, output, max_bytes)
         )
         process.start()
         process.join()
@@ -76,6 +82,34 @@ def run(binary: str, *arguments: str, max_bytes: int | None = None) -> Result:
             for descriptor in (1, 2)
         )
     return Result(process.exitcode, out, err)
+
+
+def _answer(
+    pipe: multiprocessing.connection.Connection,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+) -> None:
+    """What happens in the process of a call."""
+    pipe.send(function(*arguments))
+
+
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a module's function returns in a process of its own.
+
+    TensorFlow has run nothing there, so that its threads can be set.
+    """
+    receive, send = _SERVER.Pipe(duplex=False)
+    process = _SERVER.Process(target=_answer, args=(send, function, arguments))
+    process.start()
+    send.close()
+    try:
+        return receive.recv()
+    except EOFError:
+        raise AssertionError(
+            f"{function.__name__} raised; its traceback is on stderr"
+        ) from None
+    finally:
+        process.join()
 
 
 def contents(folder: pathlib.Path) -> Mapping[str, str]:

@@ -4,9 +4,19 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
+from tests import gradients
 from tf_autoformer.supernet import attention, relative_position
 
 HEADS, DIM, EMBED, BATCH = 2, 4, 6, 2
+GRIDS = (
+    ("without_relative_position", (3, 3), 2, False),
+    ("offsets_within_the_limit", (3, 3), 2, True),
+    ("limit_beyond_the_grid", (2, 2), 5, True),
+    ("offsets_clipped", (4, 4), 1, True),
+    ("wide_grid", (2, 5), 2, True),
+    ("tall_grid", (5, 2), 2, True),
+    ("one_patch", (1, 1), 1, True),
+)
 
 
 def _rows_of_tables(i: int, j: int, columns: int, limit: int):
@@ -52,11 +62,49 @@ def _brute_force(x, weights, grid, limit):
     return output + w["projection_bias"]
 
 
-def _weights(limit: int, relative: bool, rng: np.random.RandomState):
+def _plain(x: tf.Tensor, weights, grid, limit: int) -> tf.Tensor:
+    """The paper's formula with its tensors of all pairs times head_dim."""
+    tokens, dim = x.shape[1], weights["qkv_kernel"].shape[3]
+    rows, columns = np.moveaxis(
+        [
+            [_rows_of_tables(i, j, grid[1], limit) for j in range(tokens)]
+            for i in range(tokens)
+        ],
+        2,
+        0,
+    )  # [tokens (query), tokens (key)]
+    bias = tf.reshape(weights["qkv_bias"], [3, 1, -1, 1, dim])
+    qkv = tf.einsum("bte,echd->cbhtd", x, weights["qkv_kernel"]) + bias
+    query, key, value = tf.unstack(qkv)  # [batch, heads, tokens, head_dim]
+    logits = tf.einsum("bhid,bhjd->bhij", query, key)
+    relative = "key_vertical" in weights
+    if relative:
+        keys = tf.gather(weights["key_vertical"], rows)
+        keys += tf.gather(weights["key_horizontal"], columns)
+        logits += tf.einsum("bhid,ijd->bhij", query, keys)
+    share = tf.exp(logits / dim**0.5)
+    share /= tf.reduce_sum(share, axis=-1, keepdims=True)
+    context = tf.einsum("bhij,bhjd->bhid", share, value)
+    if relative:
+        values = tf.gather(weights["value_vertical"], rows)
+        values += tf.gather(weights["value_horizontal"], columns)
+        context += tf.einsum("bhij,ijd->bhid", share, values)
+    projected = tf.einsum(
+        "bhid,hde->bie", context, weights["projection_kernel"]
+    )
+    return projected + weights["projection_bias"]
+
+
+def _weights(
+    limit: int,
+    relative: bool,
+    rng: np.random.RandomState,
+    heads: int = HEADS,
+):
     shapes = {
-        "qkv_kernel": (EMBED, 3, HEADS, DIM),
-        "qkv_bias": (3, HEADS, DIM),
-        "projection_kernel": (HEADS, DIM, EMBED),
+        "qkv_kernel": (EMBED, 3, heads, DIM),
+        "qkv_bias": (3, heads, DIM),
+        "projection_kernel": (heads, DIM, EMBED),
         "projection_bias": (EMBED,),
     }
     if relative:
@@ -70,15 +118,7 @@ def _weights(limit: int, relative: bool, rng: np.random.RandomState):
 
 
 class RelativePositionTest(parameterized.TestCase):
-    @parameterized.named_parameters(
-        ("without_relative_position", (3, 3), 2, False),
-        ("offsets_within_the_limit", (3, 3), 2, True),
-        ("limit_beyond_the_grid", (2, 2), 5, True),
-        ("offsets_clipped", (4, 4), 1, True),
-        ("wide_grid", (2, 5), 2, True),
-        ("tall_grid", (5, 2), 2, True),
-        ("one_patch", (1, 1), 1, True),
-    )
+    @parameterized.named_parameters(*GRIDS)
     def test_attention_equals_a_loop_over_pairs(self, grid, limit, relative):
         rng = np.random.RandomState(0)
         x = rng.randn(BATCH, grid[0] * grid[1] + 1, EMBED).astype(np.float32)
@@ -92,6 +132,44 @@ class RelativePositionTest(parameterized.TestCase):
 
         expected = _brute_force(x, weights, grid, limit)
         np.testing.assert_allclose(found, expected, atol=2e-5, rtol=1e-5)
+
+    @parameterized.named_parameters(*GRIDS)
+    def test_gradients_equal_those_of_the_plain_formula(
+        self, grid, limit, relative
+    ):
+        rng = np.random.RandomState(1)
+        x = rng.randn(BATCH, grid[0] * grid[1] + 1, EMBED)
+        weights = _weights(limit, relative, rng, heads=3)
+
+        gradients.check(
+            lambda x, weights: attention.self_attention(x, weights, grid),
+            lambda x, weights: _plain(x, weights, grid, limit),
+            [x, weights],
+        )
+
+    @parameterized.product(heads=(1, 3), relative=(False, True), flat=[0, 1])
+    def test_gradients_with_sizes_that_the_graph_does_not_know(
+        self, heads, relative, flat
+    ):
+        grid, limit, rng = (3, 4), 2, np.random.RandomState(1)
+        x = rng.randn(BATCH, 13, EMBED)
+        weights = _weights(limit, relative, rng, heads)
+        shapes = {name: list(w.shape) for name, w in weights.items()} | {
+            "qkv_kernel": [None, 3, None, DIM],
+            "qkv_bias": [3, None, DIM],
+            "projection_kernel": [None, DIM, None],
+            "projection_bias": [None],
+        }
+        if flat:
+            weights["qkv_bias"] = weights["qkv_bias"].ravel()
+            shapes["qkv_bias"] = [None]
+
+        gradients.check(
+            lambda x, weights: attention.self_attention(x, weights, grid),
+            lambda x, weights: _plain(x, weights, grid, limit),
+            [x, weights],
+            unknown=[[None, 13, None], shapes],
+        )
 
     def test_no_tensor_of_pairs_times_head_dim_is_made(self):
         grid, dim = (4, 4), 32

@@ -149,6 +149,58 @@ class SupernetTest(parameterized.TestCase):
 
         np.testing.assert_array_equal(supernet(images, small), before)
 
+    @parameterized.parameters("float32", "mixed_bfloat16")
+    def test_one_trace_serves_the_blocks_of_all_architectures(self, dtype):
+        space = dataclasses.replace(SPACE, depths=(1, 2, 4))
+        supernet = supernet_lib.Supernet(_model(drop_path=0.1), space, dtype)
+        run = tf.function(supernet.call, autograph=False)
+
+        # Without drop path and with it.
+        for noise, traces in ((None, 1), (tf.zeros([3, 4, 2]), 2)):
+            for depth in space.depths:
+                some = dataclasses.replace(space, depths=(depth,))
+                for architecture in (some.smallest, some.largest):
+                    sizes = supernet_lib.extent_tensors(architecture)
+                    run(_images(), sizes, noise)
+                    self.assertEqual(
+                        supernet._block.experimental_get_tracing_count(), traces
+                    )
+        self.assertEqual(run.experimental_get_tracing_count(), 6)
+
+    def test_one_trace_serves_the_blocks_of_batches_of_any_size(self):
+        supernet = _supernet()
+        integers = [tf.TensorSpec(shape, tf.int32) for shape in ([], [2], [2])]
+        run = tf.function(
+            supernet.call,
+            input_signature=[
+                tf.TensorSpec([None, 12, 12, 3]),
+                extents.Extents(*integers),
+            ],
+            autograph=False,
+        )
+        two_deep = dataclasses.replace(SPACE, depths=(2,))
+        for batch in (1, 3):
+            for architecture in (two_deep.smallest, two_deep.largest):
+                sizes = supernet_lib.extent_tensors(architecture)
+                self.assertLen(run(_images(batch), sizes), batch)
+
+        traces = supernet._block.experimental_get_tracing_count()
+        self.assertEqual(traces, 1)
+
+    def test_a_graph_gives_what_eager_execution_gives(self):
+        supernet = _supernet(drop_path=0.5)
+        noise = tf.random.stateless_uniform([3, 2, 2], [0, 5])
+        run = tf.function(supernet.call, autograph=False)
+        for architecture in (SPACE.smallest, SPACE.largest):
+            arguments = (
+                _images(),
+                supernet_lib.extent_tensors(architecture),
+                noise,
+            )
+            np.testing.assert_allclose(
+                run(*arguments), supernet(*arguments), atol=1e-5, rtol=1e-5
+            )
+
     def test_drop_path_drops_whole_residuals_of_single_samples(self):
         supernet = _supernet(drop_path=0.5)
         architecture = SPACE.largest

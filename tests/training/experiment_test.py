@@ -28,7 +28,9 @@ class ExperimentTest(absltest.TestCase):
         self.folder = pathlib.Path(self.create_tempdir().full_path) / "run"
 
     def test_load_gives_back_what_claim_wrote(self):
-        written = _experiment(epochs=1.5, seed=3, warmup_epochs=1)
+        written = _experiment(
+            epochs=1.5, seed=3, warmup_epochs=1, precision="mixed_bfloat16"
+        )
 
         experiment.claim(self.folder, dataclasses.asdict(written))
 
@@ -92,6 +94,18 @@ class ExperimentTest(absltest.TestCase):
 
         self.assertEqual((self.folder / "config.json").read_text(), before)
 
+    def test_another_precision_is_refused(self):
+        experiment.claim(self.folder, dataclasses.asdict(_experiment()))
+
+        with self.assertRaisesRegex(
+            errors.InputError,
+            "training.precision 'float32', now it is 'mixed_bfloat16'",
+        ):
+            experiment.claim(
+                self.folder,
+                dataclasses.asdict(_experiment(precision="mixed_bfloat16")),
+            )
+
     def test_a_folder_without_configuration_says_what_to_do(self):
         with self.assertRaisesRegex(errors.InputError, "train a supernet"):
             experiment.load(self.folder)
@@ -122,6 +136,12 @@ class ExperimentTest(absltest.TestCase):
             ("model.image_size", [32], r"image_size is \[32\], of the wrong"),
             ("model.image_size", [32, 8.0], "image_size is 8.0, of the wrong"),
             ("training.epochs", True, "epochs is True, of the wrong type"),
+            ("training.precision", 16, "precision is 16, of the wrong type"),
+            (
+                "training.precision",
+                "bfloat16",
+                "precision is 'bfloat16'; it must be one of float32, mixed_bf",
+            ),
         ):
             with self.subTest(f"{field} {value}"):
                 damaged = copy.deepcopy(values)
@@ -146,6 +166,10 @@ class TrainingConfigTest(absltest.TestCase):
             ({"learning_rate": 1e-6}, "min_learning_rate is 1e-05; it must n"),
             ({"seed": 2**31}, "seed is 2147483648; it must be below"),
             ({"label_smoothing": 1}, "label_smoothing is 1; it must be below"),
+            (
+                {"precision": "half"},
+                "precision is 'half'; it must be one of float32, mixed_bfloat",
+            ),
         ):
             with self.assertRaisesRegex(errors.InputError, message):
                 config.TrainingConfig(**values)

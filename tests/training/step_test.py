@@ -228,6 +228,8 @@ class TrainStepTest(parameterized.TestCase):
         self.assertGreater(len(set(architectures)), 100)
         self.assertEqual(traces, 2)
         self.assertEqual(training.step.traces, 2)
+        for nested in (training.supernet._block, training.optimizer._update):
+            self.assertEqual(nested.experimental_get_tracing_count(), 1)
 
     def test_drop_path_depends_on_the_step_and_not_on_the_run(self):
         first, second, without = (

@@ -9,11 +9,12 @@ import tensorflow as tf
 class EntangledAdamW(tf.keras.optimizers.Optimizer):
     """AdamW on prefixes: Algorithm 1, "update the corresponding part of W".
 
-    A gradient may be smaller than its variable on any axis. It then belongs
-    to the variable's leading box of that shape, and exactly this box is
-    updated, in the variable and in both moments, weight decay included.
-    Everything outside keeps its value to the bit, and an update costs as much
-    as the box is large. A variable without gradient is not touched.
+    A gradient may be smaller than its variable on the first axis and on one
+    more. It then belongs to the variable's leading box of that shape, and
+    exactly this box is updated, in the variable and in both moments, weight
+    decay included. Everything outside keeps its value to the bit: it is copied,
+    so the arithmetic costs as much as the box is large, and the copy as much as
+    the variable. A variable without gradient is not touched.
 
     Inside the box the arithmetic is that of `tf.keras.optimizers.AdamW`, with
     the common count of iterations in the bias correction.

@@ -1,0 +1,311 @@
+"""bfloat16 products: near float32's results, with float32 all around them."""
+
+import dataclasses
+import functools
+import pathlib
+import random
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import absltest
+
+from tf_autoformer.space import extents, sampling, search_space
+from tf_autoformer.space import model as model_lib
+from tf_autoformer.supernet import subnet
+from tf_autoformer.supernet import supernet as supernet_lib
+from tf_autoformer.training import (
+    checkpoint,
+    config,
+    experiment,
+    loop,
+    optimizer,
+    parallel,
+    step,
+)
+
+MIXED = "mixed_bfloat16"
+# Of the largest logit, and of a gradient's norm: a few roundings to 8 bits.
+LOGITS, GRADIENTS = 3e-2, 5e-2
+BATCH = 16
+SPACE = search_space.SearchSpace(
+    embed_dims=(16, 24, 32),
+    depths=(2,),
+    num_heads=(1, 2, 3),
+    mlp_ratios=(1.0, 2.0),
+)
+MODEL = model_lib.ModelConfig(
+    num_classes=5,
+    image_size=16,
+    patch_size=4,
+    head_dim=8,
+    max_relative_offset=2,
+    init_stddev=0.1,
+)
+
+
+def _supernet(dtype: str) -> supernet_lib.Supernet:
+    tf.keras.utils.set_random_seed(0)
+    return supernet_lib.Supernet(MODEL, SPACE, dtype)
+
+
+def _images() -> np.ndarray:
+    rng = np.random.RandomState(0)
+    return rng.randn(BATCH, 16, 16, 3).astype(np.float32)
+
+
+def _draw(count: int) -> list:
+    rng = random.Random(0)
+    return [sampling.uniform(SPACE, rng) for _ in range(count)]
+
+
+def _fits_bfloat16(values) -> bool:
+    """Whether the lower half of each float32's bits is zero."""
+    bits = np.ravel(np.float32(values)).view(np.uint32)
+    return not (bits & 0xFFFF).any()
+
+
+class _Training:
+    """A supernet that learns one batch by heart."""
+
+    def __init__(self, dtype: str):
+        self.supernet = _supernet(dtype)
+        self.optimizer = optimizer.EntangledAdamW(3e-3, weight_decay=0.05)
+        self.optimizer.build(self.supernet.trainable_variables)
+        self._step = step.TrainStep(
+            tf.distribute.get_strategy(),
+            self.supernet,
+            self.optimizer,
+            BATCH,
+            label_smoothing=0.1,
+            seed=0,
+        )
+
+    def run(self, architectures) -> list[float]:
+        """The loss of a step for each architecture."""
+        labels = np.arange(BATCH) % 5
+        return [
+            float(self._step(_images(), labels, architecture).loss)
+            for architecture in architectures
+        ]
+
+    def variables(self) -> list[tf.Variable]:
+        """Weights, first and second moments."""
+        return [
+            *self.supernet.trainable_variables,
+            *self.optimizer.first_moments,
+            *self.optimizer.second_moments,
+        ]
+
+
+@functools.cache
+def _trained() -> _Training:
+    """With every moment filled."""
+    training = _Training(MIXED)
+    training.run([SPACE.largest] * 2)
+    return training
+
+
+def _logits_and_gradients(supernet, architecture):
+    """Of the batch: logits, and by (layer, weight) the slice's gradient."""
+    weights = supernet.operands(extents.of(architecture))
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        logits = supernet.forward(_images(), weights)
+        loss = tf.reduce_mean(
+            tf.keras.losses.sparse_categorical_crossentropy(
+                np.arange(BATCH) % 5, logits, from_logits=True
+            )
+        )
+    gradients = tape.gradient(loss, weights)
+    return logits, {
+        (layer, weight): np.float32(tf.convert_to_tensor(gradient))
+        for layer, by_weight in gradients.items()
+        for weight, gradient in by_weight.items()
+    }
+
+
+class PrecisionTest(absltest.TestCase):
+    def test_logits_are_float32_and_they_and_the_gradients_near_float32s(self):
+        full, mixed = _supernet("float32"), _supernet(MIXED)
+
+        for architecture in _draw(3):
+            wanted, wanted_gradients = _logits_and_gradients(full, architecture)
+            found, found_gradients = _logits_and_gradients(mixed, architecture)
+
+            self.assertEqual(found.dtype, tf.float32)
+            error = np.abs(found - wanted).max() / np.abs(wanted).max()
+            self.assertLess(error, LOGITS)
+            self.assertGreater(error, 1e-4)  # It is another precision.
+            self.assertEqual(found_gradients.keys(), wanted_gradients.keys())
+            whole = np.linalg.norm(
+                [np.linalg.norm(g) for g in wanted_gradients.values()]
+            )
+            for weight, gradient in wanted_gradients.items():
+                error = np.linalg.norm(found_gradients[weight] - gradient)
+                # The key's bias has no gradient but rounding.
+                size = np.linalg.norm(gradient) + 0.01 * whole
+                self.assertLess(error, GRADIENTS * size, weight)
+
+    def test_the_products_alone_are_bfloat16_and_not_the_heads(self):
+        operands = _supernet(MIXED).operands(extents.of(SPACE.largest))
+
+        found = {
+            name.rpartition(".")[2]: {
+                weight.dtype for weight in by_name.values()
+            }
+            for name, by_name in operands.items()
+        }
+
+        half, single = {tf.bfloat16}, {tf.float32}
+        self.assertEqual(
+            found,
+            {
+                "patch_embedding": half,
+                "class_token": single,
+                "position": single,
+                "attention_norm": single,
+                "attention": half,
+                "mlp_norm": single,
+                "mlp_expand": half,
+                "mlp_contract": half,
+                "norm": single,
+                "head": single,
+            },
+        )
+
+    def test_weights_and_moments_are_float32_of_all_bits(self):
+        training = _trained()
+
+        for variable in training.variables():
+            self.assertEqual(variable.dtype, tf.float32)
+        for variable in training.variables():
+            if variable.shape.rank > 1:
+                self.assertFalse(_fits_bfloat16(variable), variable.name)
+
+    def test_the_shares_gradients_are_summed_in_float32(self):
+        training = _Training(MIXED)
+        applied = []
+
+        def apply(gradients_and_variables, **_):
+            applied.extend(gradients_and_variables)
+
+        self.addCleanup(tf.config.run_functions_eagerly, False)
+        tf.config.run_functions_eagerly(True)
+        with (
+            mock.patch.object(parallel, "_num_shares", return_value=2),
+            mock.patch.object(training.optimizer, "apply_gradients", apply),
+        ):
+            training.run(_draw(1))
+
+        self.assertNotEmpty(applied)
+        for gradient, variable in applied:
+            self.assertEqual(gradient.dtype, tf.float32)
+            if "kernel" in variable.name:
+                # Each share's would fit, a sum rounded to bfloat16 too.
+                self.assertFalse(_fits_bfloat16(gradient), variable.name)
+
+    def test_the_loss_falls_as_float32s(self):
+        architectures = _draw(25)
+
+        full, mixed = (
+            np.array(_Training(dtype).run(architectures))
+            for dtype in ("float32", MIXED)
+        )
+
+        self.assertLess(full[-5:].mean(), 0.8 * full[0])
+        np.testing.assert_allclose(mixed, full, rtol=0.05)
+        self.assertGreater(np.abs(mixed - full).max(), 1e-4)
+
+    def test_nothing_outside_the_slices_changes_by_a_bit(self):
+        training = _trained()
+        before = [variable.numpy() for variable in training.variables()]
+
+        training.run([SPACE.smallest])
+
+        slices = training.supernet.slices(extents.of(SPACE.smallest))
+        boxes = {
+            id(variable): tuple(slice(size) for size in box.shape)
+            for variable, box in zip(
+                tf.nest.flatten(training.supernet.variables_of(slices)),
+                tf.nest.flatten(slices),
+                strict=True,
+            )
+        }
+        weights = training.supernet.trainable_variables
+        self.assertLen(boxes, len(weights))  # None is deeper.
+        for was, now, weight in zip(
+            before, training.variables(), weights * 3, strict=True
+        ):
+            changed = was.view(np.int32) != now.numpy().view(np.int32)
+            self.assertTrue(changed[boxes[id(weight)]].any(), weight.name)
+            changed[boxes[id(weight)]] = False
+            self.assertFalse(changed.any(), weight.name)
+
+    def test_a_subnet_inherits_float32_weights_to_the_bit(self):
+        supernet = _supernet(MIXED)
+        (architecture,) = _draw(1)
+
+        standalone = subnet.inherit(supernet, architecture)
+
+        compared = 0
+        for name, layer in supernet.elastic_layers().items():
+            for weight in layer.axes:
+                inherited = getattr(standalone.get_layer(name), weight)
+                box = tuple(slice(size) for size in inherited.shape)
+                self.assertEqual(inherited.dtype, tf.float32)
+                np.testing.assert_array_equal(
+                    inherited.numpy().view(np.int32),
+                    getattr(layer, weight).numpy()[box].view(np.int32),
+                )
+                if weight.endswith("kernel"):
+                    self.assertFalse(_fits_bfloat16(inherited), name)
+                compared += 1
+        self.assertLen(standalone.weights, compared)
+
+
+class WorkdirTest(absltest.TestCase):
+    def test_what_was_trained_with_it_is_loaded_with_it(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        recipe = config.TrainingConfig(
+            epochs=0.05, warmup_epochs=0, batch_size=32, precision=MIXED
+        )
+        trainer = loop.Trainer(
+            experiment.Experiment(
+                dataset="digits",
+                model=dataclasses.replace(
+                    MODEL, num_classes=10, image_size=8, patch_size=4
+                ),
+                space=SPACE,
+                training=recipe,
+            ),
+            folder / "run",
+            str(folder),
+            loop.Cadence(watched_subnets=0),
+            tf.distribute.get_strategy(),
+        )
+        trainer.train()
+
+        loaded, steps = checkpoint.load_supernet(
+            folder / "run", tf.distribute.get_strategy()
+        )
+
+        self.assertEqual(steps, trainer.total_steps)
+        for was, now in zip(
+            trainer.supernet.variables, loaded.variables, strict=True
+        ):
+            self.assertEqual(now.dtype, tf.float32)
+            np.testing.assert_array_equal(was, now)
+        full = supernet_lib.Supernet(loaded.model, SPACE)
+        full.set_weights(loaded.get_weights())
+        images = _images()[:, :8, :8]
+        logits, *others = (
+            each(images, SPACE.largest).numpy()
+            for each in (loaded, trainer.supernet, full)
+        )
+        np.testing.assert_array_equal(logits, others[0])
+        self.assertGreater(np.abs(logits - others[1]).max(), 0)
+
+
+if __name__ == "__main__":
+    absltest.main()
