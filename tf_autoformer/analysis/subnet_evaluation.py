@@ -27,7 +27,7 @@ class Task:
     Attributes:
       architecture: the subnet, of the supernet's space.
       dataset: name of one with the supernet's classes; None for its own.
-      split: train, validation or test.
+      split: which of its images.
       image_size: of the input in pixels; None for the supernet's.
       batch_size: images of one batch.
       data_dir: where prepared data sets are kept; TFDS's default if None.
@@ -35,7 +35,7 @@ class Task:
 
     architecture: architecture_lib.Architecture
     dataset: str | None = None
-    split: str = "test"
+    split: datasets.Split = "test"
     image_size: model_lib.ImageSize | None = None
     batch_size: int = 256
     data_dir: str | None = None
@@ -61,7 +61,7 @@ class Figures:
 def evaluate(
     subnet: tf.keras.Model,
     dataset: datasets.Dataset,
-    split: str,
+    split: datasets.Split,
     batch_size: int,
 ) -> Figures:
     """Evaluates a subnet on a split of a data set.
@@ -69,7 +69,7 @@ def evaluate(
     Args:
       subnet: normalized images -> logits.
       dataset: with the subnet's classes.
-      split: one of the source's.
+      split: which of its images.
       batch_size: images of one batch.
     """
     batches = pipeline.evaluation(
@@ -141,8 +141,7 @@ def lines(workdir: str | os.PathLike[str], task: Task) -> Iterator[str]:
     )
     subnet = subnet_lib.inherit(supernet, task.architecture, task.image_size)
     dataset = datasets.load(name, task.data_dir)
-    split = getattr(source, task.split)
-    figures = evaluate(subnet, dataset, split, task.batch_size)
+    figures = evaluate(subnet, dataset, task.split, task.batch_size)
 
     model = experiment.model
     if task.image_size is not None:
@@ -150,7 +149,7 @@ def lines(workdir: str | os.PathLike[str], task: Task) -> Iterator[str]:
     height, width = model.input_size
     costs = cost.costs(model, task.architecture)
     yield (
-        f"{name}, {task.split} split: {dataset.num_examples(split):,} images "
+        f"{name}, {task.split} split: {dataset.num_examples(task.split):,} images "
         f"at {height}x{width}; {costs['params']:,} params, "
         f"{costs['macs']:,} MACs"
     )

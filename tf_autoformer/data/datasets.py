@@ -7,14 +7,15 @@ import io
 import os
 import tarfile
 from collections.abc import Callable
+from typing import Literal
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tf_autoformer import errors, files
-from tf_autoformer.data import augmentation, digits
+from tf_autoformer.data import digits
 
-Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Split = Literal["train", "validation", "test"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,6 @@ class Source:
       num_classes: of its labels.
       mean: of its training images' pixels in [0, 1], for each channel.
       std: likewise.
-      augment: changes a batch of training images; see `data.augmentation`.
       crop: see `data.preprocessing.to_rgb`.
       train: split to train the supernet on.
       validation: split to search on; shares no image with the others.
@@ -37,7 +37,6 @@ class Source:
     num_classes: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    augment: Augmentation
     crop: float | None = None
     train: str = "train"
     validation: str = "validation"
@@ -50,14 +49,12 @@ SOURCES = {
         num_classes=10,
         mean=(0.305,) * 3,
         std=(0.376,) * 3,
-        augment=augmentation.jitter_geometry,
     ),
     "imagenet2012": Source(
         builder=functools.partial(tfds.builder, "imagenet2012"),
         num_classes=1000,
         mean=(0.485, 0.456, 0.406),
         std=(0.229, 0.224, 0.225),
-        augment=augmentation.flip,
         # 224 pixels out of 256, as it is usually evaluated.
         crop=0.875,
         # As many images for the search as in the paper.
@@ -87,12 +84,13 @@ class Dataset:
     source: Source
     builder: tfds.core.DatasetBuilder
 
-    def num_examples(self, split: str) -> int:
+    def num_examples(self, split: Split) -> int:
         """Images of a split.
 
         Raises:
           InputError: the data set as prepared has none of this split.
         """
+        split = getattr(self.source, split)
         try:
             return self.builder.info.splits[split].num_examples
         except ValueError as error:  # So of a slice beyond the end.
@@ -101,10 +99,14 @@ class Dataset:
                 f"has no split {split}: {error}"
             ) from error
 
-    def read(self, split: str) -> tf.data.Dataset:
-        """(image uint8 [height, width, channels], label int64), in order."""
+    def read(self, split: Split) -> tf.data.Dataset:
+        """(encoded image string [], label int64 []), in a fixed order."""
         self.num_examples(split)  # Fails with a clear message.
-        return self.builder.as_dataset(split=split, as_supervised=True)
+        return self.builder.as_dataset(
+            split=getattr(self.source, split),
+            as_supervised=True,
+            decoders={"image": tfds.decode.SkipDecoding()},
+        )
 
 
 def source(name: str) -> Source:

@@ -10,13 +10,15 @@ _MEMORY = 2**31
 
 
 def images(
-    dataset: datasets.Dataset, split: str, image_size: tuple[int, int]
+    dataset: datasets.Dataset,
+    split: datasets.Split,
+    image_size: tuple[int, int],
 ) -> tf.data.Dataset:
     """A split's images as the exported models take them, in order.
 
     Args:
       dataset: where from.
-      split: one of the source's.
+      split: which of its images.
       image_size: height and width in pixels.
 
     Returns:
@@ -25,7 +27,9 @@ def images(
     crop = dataset.source.crop
     return dataset.read(split).map(
         lambda image, label: (
-            preprocessing.to_rgb(image, image_size, crop),
+            preprocessing.to_rgb(
+                preprocessing.decode(image), image_size, crop
+            ),
             label,
         ),
         num_parallel_calls=tf.data.AUTOTUNE,
@@ -57,7 +61,7 @@ def training(
       labels int64 [batch]) for each step.
     """
     source = dataset.source
-    size = dataset.num_examples(source.train)
+    size = dataset.num_examples("train")
 
     def augment(
         step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]
@@ -69,7 +73,7 @@ def training(
         return pixels, labels
 
     held = _images_in_memory(image_size)
-    examples = images(dataset, source.train, image_size)
+    examples = images(dataset, "train", image_size)
     if size <= held:
         examples = examples.cache()
     return (
@@ -87,7 +91,7 @@ def training(
 
 def evaluation(
     dataset: datasets.Dataset,
-    split: str,
+    split: datasets.Split,
     image_size: tuple[int, int],
     batch_size: int,
 ) -> tf.data.Dataset:
@@ -95,7 +99,7 @@ def evaluation(
 
     Args:
       dataset: where from.
-      split: one of the source's.
+      split: which of its images.
       image_size: height and width in pixels.
       batch_size: images of one batch; the last may have fewer.
 

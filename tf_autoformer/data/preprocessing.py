@@ -5,6 +5,11 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 
+def decode(image: tf.Tensor) -> tf.Tensor:
+    """JPEG, PNG or BMP bytes as pixels, uint8 [height, width, 3]."""
+    return tf.io.decode_image(image, channels=3, expand_animations=False)
+
+
 def to_rgb(
     image: tf.Tensor, size: tuple[int, int], crop: float | None = None
 ) -> tf.Tensor:

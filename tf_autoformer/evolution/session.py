@@ -63,7 +63,7 @@ class Search:
         self._claim(step)
         dataset = datasets.load(self.experiment.dataset, data_dir)
         self._evaluator = evaluation.Evaluator(
-            strategy, self.supernet, dataset, dataset.source.validation
+            strategy, self.supernet, dataset, "validation"
         )
         self._file = candidates.CandidateFile(self.folder / "candidates.jsonl")
 

@@ -48,7 +48,7 @@ class Evaluator:
       strategy: the supernet's.
       supernet: whose weights the subnets inherit.
       dataset: where the images come from.
-      split: one of the dataset's source.
+      split: which of its images.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Evaluator:
         strategy: tf.distribute.Strategy,
         supernet: supernet_lib.Supernet,
         dataset: datasets.Dataset,
-        split: str,
+        split: datasets.Split,
     ):
         self._strategy = strategy
         self._forward = Forward(supernet)

@@ -86,7 +86,7 @@ class Trainer:
         self._strategy = strategy
         self._dataset = datasets.load(experiment.dataset, data_dir)
         experiment_lib.claim(workdir, dataclasses.asdict(experiment))
-        images = self._dataset.num_examples(self._dataset.source.train)
+        images = self._dataset.num_examples("train")
         self.total_steps = recipe.steps(images)
 
         tf.keras.utils.set_random_seed(recipe.seed)
@@ -116,7 +116,7 @@ class Trainer:
             strategy,
             self.supernet,
             self._dataset,
-            self._dataset.source.validation,
+            "validation",
         )
 
     def train(self) -> None:
