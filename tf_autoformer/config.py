@@ -8,6 +8,7 @@ from absl import flags
 
 from tf_autoformer import command_line, errors, flag_fields
 from tf_autoformer.analysis import subnet_evaluation
+from tf_autoformer.data import config as data_config
 from tf_autoformer.data import datasets
 from tf_autoformer.evolution import algorithm
 from tf_autoformer.official import conversion
@@ -16,7 +17,6 @@ from tf_autoformer.space import constraint, published, search_space
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.training import config as training_config
 from tf_autoformer.training import experiment as experiment_lib
-from tf_autoformer.training import loop
 
 FLAGS = flags.FLAGS
 
@@ -140,6 +140,9 @@ def experiment() -> experiment_lib.Experiment:
         training=flag_fields.read(
             training_config.TrainingConfig, found and found.training
         ),
+        augmentation=flag_fields.read(
+            data_config.AugmentationConfig, found and found.augmentation
+        ),
     )
 
 
@@ -233,9 +236,13 @@ _OF_IMPORT = ("dataset", "search_space", "pooling", "image_size")
 _OF_EXPORT = ("architecture",)
 
 
-def cadence() -> loop.Cadence:
-    """How often to report and save."""
-    return flag_fields.read(loop.Cadence)
+def run() -> training_config.RunConfig:
+    """How to run and show a training.
+
+    Raises:
+      InputError: a flag's value breaks a rule.
+    """
+    return flag_fields.read(training_config.RunConfig)
 
 
 def evolution() -> algorithm.EvolutionConfig:

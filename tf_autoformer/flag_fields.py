@@ -20,6 +20,7 @@ FLAGS = flags.FLAGS
 flags.disclaim_key_flags()
 
 _DEFINE: Mapping[type, Callable[..., Any]] = {
+    bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,

@@ -6,21 +6,20 @@ r"""Trains a supernet.
 The same command run again continues where it stopped.
 """
 
-import tensorflow as tf
-
 from tf_autoformer import binary, command_line, config
-from tf_autoformer.training import loop, parallel
+from tf_autoformer.training import distribution, loop, parallel
 
 
 def main() -> None:
     """Trains to the last step."""
     parallel.use_cores()
+    run = config.run()
     loop.Trainer(
         config.experiment(),
         config.workdir(),
         config.data_dir(),
-        config.cadence(),
-        tf.distribute.MirroredStrategy(),
+        run,
+        distribution.make(run.strategy),
     ).train()
 
 

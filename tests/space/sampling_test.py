@@ -80,9 +80,9 @@ class SamplingTest(parameterized.TestCase):
             self.assertEqual(new[:kept], blocks[:kept])
 
     def test_samples_are_in_the_space_and_survive_json(self):
-        sampler = sampling.UniformSampler(SPACE, seed=3)
+        sampler = sampling.Sampler(SPACE, seed=3)
         for _ in range(100):
-            drawn = sampler.sample()
+            (drawn,) = sampler.sample()
             SPACE.validate(drawn)
             text = json.dumps(drawn.to_dict())
             read = architecture_lib.Architecture.from_dict(json.loads(text))
@@ -90,23 +90,43 @@ class SamplingTest(parameterized.TestCase):
             self.assertEqual(hash(read), hash(drawn))
 
 
-class UniformSamplerTest(absltest.TestCase):
+class SandwichTest(absltest.TestCase):
+    def test_is_the_extremes_and_two_uniform_ones_in_order_of_depth(self):
+        rng = random.Random(0)
+        drawn = [sampling.sandwich(SPACE, rng) for _ in range(3000)]
+        for largest, smallest, *others in drawn:
+            self.assertEqual(largest, SPACE.largest)
+            self.assertEqual(smallest, SPACE.smallest)
+            self.assertLen(others, 2)
+            self.assertLessEqual(others[0].depth, others[1].depth)
+        embed_dims = [each.embed_dim for path in drawn for each in path[2:]]
+        for dim in SPACE.embed_dims:
+            share = embed_dims.count(dim) / len(embed_dims)
+            self.assertAlmostEqual(share, 1 / len(SPACE.embed_dims), delta=0.05)
+
+
+class SamplerTest(absltest.TestCase):
+    def test_the_rule_draws_the_paths(self):
+        sampler = sampling.Sampler(SPACE, 3, sampling.sandwich)
+        expected = sampling.sandwich(SPACE, random.Random(3))
+        self.assertEqual(sampler.sample(), expected)
+
     def test_the_seed_decides_the_stream(self):
         def stream(seed: int) -> list:
-            sampler = sampling.UniformSampler(SPACE, seed)
+            sampler = sampling.Sampler(SPACE, seed)
             return [sampler.sample() for _ in range(20)]
 
         self.assertEqual(stream(4), stream(4))
         self.assertNotEqual(stream(4), stream(5))
 
     def test_a_restored_stream_continues_where_it_was_saved(self):
-        saved = sampling.UniformSampler(SPACE, seed=6)
+        saved = sampling.Sampler(SPACE, seed=6)
         for _ in range(7):
             saved.sample()
         # Through JSON, as it is stored.
         state = json.loads(json.dumps(saved.state()))
         expected = [saved.sample() for _ in range(50)]
-        restored = sampling.UniformSampler(SPACE, seed=0)
+        restored = sampling.Sampler(SPACE, seed=0)
         restored.sample()
         restored.restore(state)
         self.assertEqual([restored.sample() for _ in range(50)], expected)

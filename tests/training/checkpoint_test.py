@@ -8,6 +8,7 @@ import tensorflow as tf
 from absl.testing import absltest
 
 from tf_autoformer import errors
+from tf_autoformer.data import config as data_config
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import sampling, search_space
 from tf_autoformer.supernet import supernet as supernet_lib
@@ -15,6 +16,7 @@ from tf_autoformer.training import (
     checkpoint,
     config,
     experiment,
+    guard,
     optimizer,
 )
 
@@ -25,6 +27,7 @@ EXPERIMENT = experiment.Experiment(
     ),
     space=search_space.SearchSpace((4, 6), (1, 2), (1, 2), (1.0, 2.0)),
     training=config.TrainingConfig(),
+    augmentation=data_config.NONE,
 )
 
 
@@ -38,9 +41,13 @@ class _Training:
         )
         self.optimizer = optimizer.EntangledAdamW(0.1, weight_decay=0.1)
         self.optimizer.build(self.supernet.trainable_variables)
-        self.sampler = sampling.UniformSampler(EXPERIMENT.space, seed)
+        self.sampler = sampling.Sampler(EXPERIMENT.space, seed)
         self.checkpoint = checkpoint.TrainingCheckpoint(
-            folder, self.supernet, self.optimizer, self.sampler
+            folder,
+            self.supernet,
+            self.optimizer,
+            self.sampler,
+            guard.Guard(),
         )
 
     def advance(self) -> None:

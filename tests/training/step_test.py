@@ -11,7 +11,7 @@ from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import sampling, search_space
 from tf_autoformer.supernet import subnet
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import config, loop, step
+from tf_autoformer.training import config, guard, loop, step
 
 SPACE = search_space.SearchSpace(
     embed_dims=(8, 12, 16),
@@ -42,7 +42,11 @@ class _Training:
     """A supernet with optimizer and step, on some virtual CPUs."""
 
     def __init__(
-        self, replicas: int, drop_path: float = 0.0, layout: str = "heads"
+        self,
+        replicas: int,
+        drop_path: float = 0.0,
+        layout: str = "heads",
+        **recipe,
     ):
         self.strategy = tf.distribute.MirroredStrategy(
             [f"/cpu:{index}" for index in range(replicas)]
@@ -56,6 +60,8 @@ class _Training:
             learning_rate=1e-3,
             warmup_epochs=1,
             weight_decay=0.1,
+            label_smoothing=SMOOTHING,
+            **recipe,
         )
         with self.strategy.scope():
             self.supernet = supernet_lib.Supernet(
@@ -63,8 +69,9 @@ class _Training:
             )
             self.optimizer = loop.make_optimizer(recipe, 40, 4 * BATCH)
             self.optimizer.build(self.supernet.trainable_variables)
+            self.guard = guard.Guard()
         self.step = step.TrainStep(
-            self.strategy, self.supernet, self.optimizer, BATCH, SMOOTHING, 0
+            self.strategy, self.supernet, self.optimizer, recipe, self.guard
         )
 
     def run(self, architectures) -> np.ndarray:
@@ -82,7 +89,7 @@ class _Training:
         )
         return np.array(
             [
-                self.step(*next(batches), architecture)
+                _numbers(self.step(*next(batches), [architecture]))
                 for architecture in architectures
             ]
         )
@@ -100,10 +107,16 @@ class _Training:
         ]
 
 
+def _numbers(metrics: step.StepMetrics) -> list[float]:
+    (loss,) = metrics.losses
+    return [float(loss), *map(float, metrics[1:3])]
+
+
 def _data(steps: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.RandomState(0)
     images = rng.randn(steps * BATCH, 12, 12, 3).astype(np.float32)
-    return images, rng.randint(0, 5, [steps * BATCH])
+    labels = rng.randint(0, 5, [steps * BATCH])
+    return images, np.eye(5, dtype=np.float32)[labels]
 
 
 def _draw(count: int, seed: int = 0) -> list:
@@ -189,11 +202,11 @@ class TrainStepTest(parameterized.TestCase):
                 pairs.append((f"{name}.{weight}", big, small, box))
 
         training.run([architecture])
-        images, labels = _data(1)
+        images, targets = _data(1)
         with tf.GradientTape() as tape:
             losses = tf.keras.losses.CategoricalCrossentropy(
                 from_logits=True, label_smoothing=SMOOTHING
-            )(tf.one_hot(labels, 5), standalone(images))
+            )(targets, standalone(images))
         gradients = tape.gradient(losses, standalone.trainable_variables)
         stock.apply_gradients(
             zip(gradients, standalone.trainable_variables, strict=True)
@@ -242,7 +255,7 @@ class TrainStepTest(parameterized.TestCase):
 
     def test_reports_the_loss_norm_and_rate_of_this_step(self):
         training = _Training(replicas=1)
-        images, labels = _data(1)
+        images, targets = _data(1)
         standalone = subnet.inherit(training.supernet, SPACE.smallest)
 
         (metrics,) = training.run([SPACE.smallest])
@@ -250,7 +263,7 @@ class TrainStepTest(parameterized.TestCase):
         with tf.GradientTape() as tape:
             loss = tf.keras.losses.CategoricalCrossentropy(
                 from_logits=True, label_smoothing=SMOOTHING
-            )(tf.one_hot(labels, 5), standalone(images))
+            )(targets, standalone(images))
         gradients = tape.gradient(loss, standalone.trainable_variables)
         norm = np.sqrt(
             sum(np.sum(np.square(tf.convert_to_tensor(g))) for g in gradients)

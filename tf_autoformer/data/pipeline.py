@@ -1,5 +1,6 @@
 """The tf.data pipelines of training and evaluation."""
 
+import dataclasses
 import tensorflow as tf
 
 from tf_autoformer.data import datasets, preprocessing
@@ -7,6 +8,13 @@ from tf_autoformer.data import datasets, preprocessing
 # Bytes of decoded images that a pipeline holds: a data set that is no larger
 # is decoded once, and of a larger one so much is shuffled at a time.
 _MEMORY = 2**31
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    worker: int = 0
+    workers: int = 1
+    replicas: int = 1
 
 
 def images(

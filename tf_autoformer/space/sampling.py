@@ -1,7 +1,8 @@
-"""Uniform random architectures."""
+"""Random architectures, and the rules by which a step draws its own."""
 
 import json
 import random
+from collections.abc import Callable
 
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import search_space
@@ -49,16 +50,44 @@ def uniform(space: SearchSpace, rng: random.Random) -> Architecture:
     return from_blocks(embed_dim, [block(space, rng) for _ in range(depth)])
 
 
-class UniformSampler:
-    """A seeded stream of uniform architectures that can be saved."""
+Paths = tuple[Architecture, ...]
+Rule = Callable[[SearchSpace, random.Random], Paths]
 
-    def __init__(self, space: SearchSpace, seed: int):
+
+def single_path(space: SearchSpace, rng: random.Random) -> Paths:
+    """One uniform architecture (AutoFormer, Algorithm 1)."""
+    return (uniform(space, rng),)
+
+
+def sandwich(space: SearchSpace, rng: random.Random) -> Paths:
+    """The largest architecture, the smallest and two uniform ones (BigNAS)."""
+    # In order of depth: a graph is traced for each tuple of depths.
+    drawn = sorted(
+        (uniform(space, rng) for _ in range(2)), key=lambda each: each.depth
+    )
+    return space.largest, space.smallest, *drawn
+
+
+class Sampler:
+    """A seeded stream of what the steps train, which can be saved.
+
+    Args:
+      space: of the architectures.
+      seed: of the stream.
+      rule: draws the paths of one step. The first path learns from the labels
+        and holds all others; these learn from what it predicts.
+    """
+
+    def __init__(
+        self, space: SearchSpace, seed: int, rule: Rule = single_path
+    ):
         self.space = space
         self._rng = random.Random(seed)
+        self._rule = rule
 
-    def sample(self) -> Architecture:
-        """Draws the next architecture."""
-        return uniform(self.space, self._rng)
+    def sample(self) -> Paths:
+        """Draws the next step's paths."""
+        return self._rule(self.space, self._rng)
 
     def state(self) -> str:
         """The stream's position, as text."""

@@ -11,6 +11,7 @@ from tf_autoformer import errors
 from tf_autoformer.space import sampling
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import experiment as experiment_lib
+from tf_autoformer.training import guard as guard_lib
 from tf_autoformer.training import optimizer as optimizer_lib
 
 _KEPT = 2
@@ -19,7 +20,7 @@ _KEPT = 2
 class _SamplerState(tf.train.experimental.PythonState):
     """Puts the sampler's position into a checkpoint."""
 
-    def __init__(self, sampler: sampling.UniformSampler):
+    def __init__(self, sampler: sampling.Sampler):
         self._sampler = sampler
 
     def serialize(self) -> str:
@@ -41,6 +42,9 @@ class TrainingCheckpoint:
       supernet: its weights.
       optimizer: its moments and step count.
       sampler: its position.
+      guard: its loss scale and counts.
+      average: the weights' moving average, if any.
+      writes: whether `save` does anything: of several processes only one may.
     """
 
     def __init__(
@@ -48,15 +52,22 @@ class TrainingCheckpoint:
         workdir: str | os.PathLike[str],
         supernet: supernet_lib.Supernet,
         optimizer: optimizer_lib.EntangledAdamW,
-        sampler: sampling.UniformSampler,
+        sampler: sampling.Sampler,
+        guard: guard_lib.Guard,
+        average: supernet_lib.Supernet | None = None,
+        writes: bool = True,
     ):
         self._optimizer = optimizer
+        self._writes = writes
+        averages = {} if average is None else {"average": average}
         self._folder = _folder(workdir)
         self._manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
                 supernet=supernet,
                 optimizer=optimizer,
                 sampler=_SamplerState(sampler),
+                guard=guard,
+                **averages,
             ),
             str(self._folder),
             max_to_keep=_KEPT,
@@ -77,12 +88,19 @@ class TrainingCheckpoint:
             raise _damaged(self._folder)
         return int(self._optimizer.iterations.numpy())
 
+    @property
+    def latest(self) -> str:
+        """The path of the latest checkpoint; empty if there is none."""
+        return self._manager.latest_checkpoint or ""
+
     def save(self) -> None:
         """Saves at the current step.
 
         Raises:
           InputError: the folder cannot be written or the disk is full.
         """
+        if not self._writes:
+            return
         with _worded(self._folder, "save"):
             self._manager.save(self._optimizer.iterations.numpy())
 
@@ -106,6 +124,8 @@ def load_supernet(
 ) -> tuple[supernet_lib.Supernet, int]:
     """The supernet of a working folder, as last saved.
 
+    Its weights are their moving average if the recipe has one.
+
     Args:
       workdir: where it was trained.
       strategy: to create its variables under.
@@ -126,16 +146,20 @@ def load_supernet(
     if state is None:
         raise _damaged(folder)
     latest = state.model_checkpoint_path
+    step = int(latest.rsplit("-", 1)[1])
     recipe = experiment.training
     precision = {} if recipe is None else {"dtype": recipe.precision}
+    # Weights from elsewhere, at step 0, have no average yet.
+    averaged = step and recipe is not None and recipe.ema_decay
     with strategy.scope():
         supernet = supernet_lib.Supernet(
             experiment.model, experiment.space, **precision
         )
     with _worded(folder, "restore"):
-        status = tf.train.Checkpoint(supernet=supernet).restore(latest)
+        content = {"average" if averaged else "supernet": supernet}
+        status = tf.train.Checkpoint(**content).restore(latest)
         status.assert_existing_objects_matched().expect_partial()
-    return supernet, int(latest.rsplit("-", 1)[1])
+    return supernet, step
 
 
 def _damaged(folder: pathlib.Path) -> errors.InputError:

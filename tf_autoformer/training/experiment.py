@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tf_autoformer import errors, files
+from tf_autoformer.data import config as data_config
 from tf_autoformer.space import model, parsing, search_space
 from tf_autoformer.training import config
 
@@ -21,12 +22,14 @@ class Experiment:
       space: the architectures of the supernet.
       training: the recipe; None for weights from elsewhere, until they are
         trained further.
+      augmentation: the part of the recipe that changes images; likewise.
     """
 
     dataset: str
     model: model.ModelConfig
     space: search_space.SearchSpace
     training: config.TrainingConfig | None
+    augmentation: data_config.AugmentationConfig | None = None
 
 
 def load(workdir: str | os.PathLike[str]) -> Experiment:
@@ -45,15 +48,23 @@ def load(workdir: str | os.PathLike[str]) -> Experiment:
     with errors.about(f"{path} is not a configuration of this program"):
         names = [field.name for field in dataclasses.fields(Experiment)]
         parsing.fields("an experiment", values, names)
-        training = values["training"]
         return Experiment(
             dataset=_checked("dataset", values["dataset"], str),
             model=_from_dict(model.ModelConfig, values["model"]),
             space=search_space.SearchSpace.from_dict(values["space"]),
-            training=None
-            if training is None
-            else _from_dict(config.TrainingConfig, training),
+            **{
+                name: None
+                if values[name] is None
+                else _from_dict(kind, values[name])
+                for name, kind in _RECIPE.items()
+            },
         )
+
+
+_RECIPE = {
+    "training": config.TrainingConfig,
+    "augmentation": data_config.AugmentationConfig,
+}
 
 
 def _from_dict(kind: type, values: Any) -> Any:
@@ -74,11 +85,14 @@ def _checked(name: str, value: Any, kind: Any) -> Any:
     if kind == model.ImageSize and isinstance(value, list) and len(value) == 2:
         return tuple(_checked(name, side, int) for side in value)
     allowed = {
+        bool: bool,
         int: int,
         float: (int, float),
         model.ImageSize: int,
     }.get(kind, str)  # A Literal's choices are checked by the dataclass.
-    if isinstance(value, bool) or not isinstance(value, allowed):
+    if isinstance(value, bool) != (kind is bool) or not isinstance(
+        value, allowed
+    ):
         raise errors.InputError(f"{name} is {value!r}, of the wrong type")
     return value
 

@@ -4,9 +4,9 @@ import contextlib
 import dataclasses
 import logging
 import os
+import pathlib
 import random
 
-import numpy as np
 import tensorflow as tf
 
 from tf_autoformer import errors, files
@@ -14,41 +14,32 @@ from tf_autoformer.data import datasets, pipeline
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, sampling, search_space
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import checkpoint, evaluation, progress, summaries
+from tf_autoformer.training import (
+    checkpoint,
+    distribution,
+    evaluation,
+    progress,
+    reporting,
+    summaries,
+)
+from tf_autoformer.training import average as average_lib
 from tf_autoformer.training import config as config_lib
 from tf_autoformer.training import experiment as experiment_lib
+from tf_autoformer.training import guard as guard_lib
 from tf_autoformer.training import optimizer as optimizer_lib
 from tf_autoformer.training import step as step_lib
+from tf_autoformer.training import teacher as teacher_lib
 
 _LOGGER = logging.getLogger(__name__)
 
 # Weights without weight decay, by name: all but kernels.
 _NO_DECAY = ["bias", "gamma", "beta", "embedding", "vertical", "horizontal"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Cadence:
-    """How often the loop reports and saves; the result does not depend on it.
-
-    Attributes:
-      log_every: steps between progress lines and TensorBoard scalars.
-      evaluate_every: steps between evaluations of the watched subnets.
-      checkpoint_every: steps between checkpoints.
-      watched_subnets: random subnets evaluated beside the smallest and the
-        largest.
-    """
-
-    log_every: int = 100
-    evaluate_every: int = 1000
-    checkpoint_every: int = 500
-    watched_subnets: int = 3
-
-    def __post_init__(self) -> None:
-        for field in ("log_every", "evaluate_every", "checkpoint_every"):
-            if getattr(self, field) < 1:
-                raise errors.InputError(
-                    f"{field} is {getattr(self, field)}; it must be at least 1"
-                )
+# Steps after the start that `RunConfig.profile` profiles.
+_PROFILED = (10, 20)
+_RULES = {
+    "autoformer": sampling.single_path,
+    "bignas": sampling.sandwich,
+}
 
 
 class Trainer:
@@ -58,7 +49,7 @@ class Trainer:
       experiment: what to train.
       workdir: where; see docs/architecture.md.
       data_dir: where prepared data sets are kept; TFDS's default if None.
-      cadence: how often to report and save.
+      run: how it is run and shown.
       strategy: of the replicas.
 
     Raises:
@@ -71,52 +62,83 @@ class Trainer:
         experiment: experiment_lib.Experiment,
         workdir: str | os.PathLike[str],
         data_dir: str | None,
-        cadence: Cadence,
+        run: config_lib.RunConfig,
         strategy: tf.distribute.Strategy,
     ):
         recipe = experiment.training
-        if recipe.batch_size % strategy.num_replicas_in_sync:
-            raise errors.InputError(
-                f"batch_size is {recipe.batch_size}; it must be a multiple of "
-                f"the number of replicas, {strategy.num_replicas_in_sync}"
-            )
-        files.require_writable(workdir)
+        _require_shares(recipe, strategy.num_replicas_in_sync)
         self.experiment = experiment
-        self._cadence = cadence
+        self._run = run
         self._strategy = strategy
-        self._dataset = datasets.load(experiment.dataset, data_dir)
-        experiment_lib.claim(workdir, dataclasses.asdict(experiment))
-        images = self._dataset.num_examples("train")
-        self.total_steps = recipe.steps(images)
+        self._folder = pathlib.Path(workdir)
+        chief = distribution.is_chief(strategy)
+        if chief:
+            files.require_writable(workdir)
+            self._dataset = datasets.load(experiment.dataset, data_dir)
+            experiment_lib.claim(workdir, dataclasses.asdict(experiment))
+        else:  # What all of them share is made by one.
+            logging.getLogger("tf_autoformer").setLevel(logging.WARNING)
+        if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            distribution.wait_for_all(strategy)
+        if not chief:
+            self._dataset = datasets.load(experiment.dataset, data_dir)
+        num_examples = self._dataset.num_examples("train")
+        self.total_steps = recipe.steps(num_examples)
+        source = self._dataset.source
 
         tf.keras.utils.set_random_seed(recipe.seed)
+        averaged, self._average = None, None
         with strategy.scope():
             self.supernet = supernet_lib.Supernet(
                 experiment.model, experiment.space, recipe.precision
             )
-            optimizer = make_optimizer(recipe, self.total_steps, images)
-            optimizer.build(self.supernet.trainable_variables)
+            variables = self.supernet.trainable_variables
+            optimizer = make_optimizer(recipe, self.total_steps, num_examples)
+            optimizer.build(variables)
+            guard = guard_lib.Guard(
+                scales=recipe.precision == "mixed_float16",
+                skips=run.skip_nonfinite,
+            )
+            if recipe.ema_decay:
+                averaged = supernet_lib.Supernet(
+                    experiment.model, experiment.space, recipe.precision
+                )
+                self._average = average_lib.EntangledAverage(
+                    variables, averaged.trainable_variables, recipe.ema_decay
+                )
+            teacher = None
+            if recipe.teacher:
+                teacher = teacher_lib.Teacher(
+                    recipe.teacher,
+                    experiment.model.num_classes,
+                    source.mean,
+                    source.std,
+                )
         self._step = step_lib.TrainStep(
             strategy,
             self.supernet,
             optimizer,
-            recipe.batch_size,
-            recipe.label_smoothing,
-            recipe.seed,
+            recipe,
+            guard,
+            self._average,
+            teacher,
         )
-        self._sampler = sampling.UniformSampler(experiment.space, recipe.seed)
+        self._sampler = sampling.Sampler(
+            experiment.space, recipe.seed, _RULES[recipe.method]
+        )
         self._checkpoint = checkpoint.TrainingCheckpoint(
-            workdir, self.supernet, optimizer, self._sampler
-        )
-        self._summaries = summaries.Summaries(workdir)
-        self._watched = watched_subnets(
-            experiment.space, cadence.watched_subnets
-        )
-        self._evaluator = evaluation.Evaluator(
-            strategy,
+            workdir,
             self.supernet,
-            self._dataset,
-            "validation",
+            optimizer,
+            self._sampler,
+            guard,
+            averaged,
+            writes=chief,
+        )
+        self._summaries = summaries.Summaries(workdir, writes=chief)
+        self._watched = watched_subnets(experiment.space, run.watched_subnets)
+        self._evaluator = evaluation.Evaluator(
+            strategy, averaged or self.supernet, self._dataset, "validation"
         )
 
     def train(self) -> None:
@@ -132,26 +154,36 @@ class Trainer:
             return
         self._begin(start)
         meter = progress.Meter(start, self.total_steps)
-        recent: list[step_lib.StepMetrics] = []
-        traced: set[int] = set()
+        recent: list[reporting.Done] = []
+        traced: set[tuple[int, ...]] = set()
         steps = range(start, self.total_steps)
-        # The range first: so no batch is drawn that no step takes.
-        for step, (images, labels) in zip(steps, self._batches(start)):  # noqa: B905
-            if step == start:
-                self._show(step, images)
-            architecture = self._sampler.sample()
-            if architecture.depth in traced:
-                clock = contextlib.nullcontext()
-            else:  # With its tracing it would make the rest look far longer.
-                clock = meter.paused(units=1)
-                traced.add(architecture.depth)
-            with clock:
-                recent.append(self._step(images, labels, architecture))
-            self._end_step(step + 1, recent, meter)
+        batches = self._strategy.distribute_datasets_from_function(
+            lambda context: self._batches(context, start)
+        )
+        with contextlib.ExitStack() as profiling:
+            # The range first: so no batch is drawn that no step takes.
+            for step, (images, targets) in zip(steps, batches):  # noqa: B905
+                if step == start:
+                    self._show(step, images)
+                self._profile(step - start, profiling)
+                paths = self._sampler.sample()
+                depths = tuple(path.depth for path in paths)
+                if depths in traced:
+                    clock = contextlib.nullcontext()
+                else:  # Its tracing would make the rest look far longer.
+                    clock = meter.paused(units=1)
+                    traced.add(depths)
+                with clock:
+                    metrics = self._step(images, targets, paths)
+                recent.append(reporting.Done(step + 1, paths, metrics))
+                self._end_step(step + 1, recent, meter)
 
     def _begin(self, start: int) -> None:
         """Says what will be trained."""
         model, space = self.experiment.model, self.experiment.space
+        if not start and self._average is not None:
+            self._average.start()
+        self._summaries.hparams(self.experiment)
         _LOGGER.info("search space: %s", space.describe())
         _LOGGER.info(
             "parameters: %s to %s",
@@ -166,16 +198,19 @@ class Trainer:
             self._strategy.num_replicas_in_sync,
         )
 
-    def _batches(self, start: int) -> tf.distribute.DistributedDataset:
+    def _batches(
+        self, context: tf.distribute.InputContext, start: int
+    ) -> tf.data.Dataset:
         recipe = self.experiment.training
-        return self._strategy.experimental_distribute_dataset(
-            pipeline.training(
-                self._dataset,
-                self.experiment.model.input_size,
-                recipe.batch_size,
-                recipe.seed,
-                start,
-            )
+        return pipeline.training(
+            self._dataset,
+            self.experiment.model.input_size,
+            recipe.batch_size,
+            recipe.seed,
+            self.experiment.augmentation,
+            start,
+            distribution.part(context),
+            self._run.deterministic,
         )
 
     def _show(self, step: int, images: tf.Tensor) -> None:
@@ -183,52 +218,40 @@ class Trainer:
         local = self._strategy.experimental_local_results(images)[0]
         self._summaries.images(step, local)
 
+    def _profile(self, step: int, profiling: contextlib.ExitStack) -> None:
+        """Starts or ends the profile, if one is wanted."""
+        if self._run.profile and step == _PROFILED[0]:
+            folder = self._folder / "tensorboard" / "train"
+            profiling.enter_context(
+                tf.profiler.experimental.Profile(str(folder))
+            )
+        elif step == _PROFILED[1]:
+            profiling.close()
+
     def _end_step(
         self,
         step: int,
-        recent: list[step_lib.StepMetrics],
+        recent: list[reporting.Done],
         meter: progress.Meter,
     ) -> None:
         """Reports, evaluates and saves when due, and at the end."""
+        recipe = self.experiment.training
         last = step == self.total_steps
-        save = last or step % self._cadence.checkpoint_every == 0
-        log = last or step % self._cadence.log_every == 0
-        if save or log:
-            _require_finite(step, recent)
+        save = last or step % self._run.checkpoint_every == 0
+        log = last or step % self._run.log_every == 0
+        if (save or log) and not self._run.skip_nonfinite:
+            reporting.require_finite(recent, recipe, self._checkpoint.latest)
         if log:
-            self._report(step, recent, meter)
+            reporting.report(
+                recent, meter, self.total_steps, recipe, self._summaries
+            )
             recent.clear()
-        if last or step % self._cadence.evaluate_every == 0:
+        if last or step % self._run.evaluate_every == 0:
             with meter.paused():
                 self._evaluate(step)
         if save:
             with meter.paused():
                 self._checkpoint.save()
-
-    def _report(
-        self,
-        step: int,
-        recent: list[step_lib.StepMetrics],
-        meter: progress.Meter,
-    ) -> None:
-        """Logs the mean of the recent steps."""
-        means = step_lib.StepMetrics(
-            *(float(np.mean(values)) for values in zip(*recent, strict=True))
-        )
-        steps_per_second, eta = meter.update(step)
-        speed = steps_per_second * self.experiment.training.batch_size
-        _LOGGER.info(
-            "step %d/%d  loss %.3f  lr %.2e  gradient norm %.2f  "
-            "%.0f images/s  ETA %s",
-            step,
-            self.total_steps,
-            means.loss,
-            means.learning_rate,
-            means.gradient_norm,
-            speed,
-            eta,
-        )
-        self._summaries.metrics(step, means, speed)
 
     def _evaluate(self, step: int) -> None:
         """Logs the validation accuracy of the watched subnets."""
@@ -240,20 +263,28 @@ class Trainer:
             "validation accuracy  %s",
             "  ".join(f"{n} {a:.1%}" for n, a in accuracies.items()),
         )
-        self._summaries.accuracies(step, accuracies)
+        self._summaries.scalars(
+            step,
+            {f"validation_accuracy/{n}": a for n, a in accuracies.items()},
+        )
+        if self._run.histograms:
+            self._summaries.histograms(step, self.supernet)
         self._summaries.flush()
 
 
-def _require_finite(step: int, recent: list[step_lib.StepMetrics]) -> None:
-    """Fails before a checkpoint of a broken training replaces a good one."""
-    for name in ("loss", "gradient_norm"):
-        values = [float(getattr(metrics, name)) for metrics in recent]
-        if not np.all(np.isfinite(values)):
-            raise errors.InputError(
-                f"the {name} is {values[-1]} by step {step}; nothing was "
-                "saved since; start again in another workdir, for example "
-                "with a smaller learning_rate"
-            )
+def _require_shares(recipe: config_lib.TrainingConfig, replicas: int) -> None:
+    """Checks that replicas and micro-batches can share a batch.
+
+    Raises:
+      InputError: they cannot.
+    """
+    parts = replicas * recipe.accumulation
+    if recipe.batch_size % parts:
+        raise errors.InputError(
+            f"batch_size is {recipe.batch_size}; it must be a multiple of the "
+            f"number of replicas, {replicas}, times accumulation, "
+            f"{recipe.accumulation}"
+        )
 
 
 def make_optimizer(
@@ -269,10 +300,10 @@ def make_optimizer(
     warmup = round(recipe.warmup_epochs * num_examples / recipe.batch_size)
     schedule = tf.keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.warmup_learning_rate,
-        warmup_target=recipe.learning_rate,
+        warmup_target=recipe.peak_learning_rate,
         warmup_steps=warmup,
         decay_steps=max(1, total_steps - warmup),
-        alpha=recipe.min_learning_rate / recipe.learning_rate,
+        alpha=recipe.min_learning_rate / recipe.peak_learning_rate,
     )
     optimizer = optimizer_lib.EntangledAdamW(schedule, recipe.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=_NO_DECAY)

@@ -5,6 +5,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from tf_autoformer.training import box as box_lib
+
+GradientsAndVariables = Iterable[tuple[tf.Tensor, tf.Variable]]
+
 
 class EntangledAdamW(tf.keras.optimizers.Optimizer):
     """AdamW on prefixes: Algorithm 1, "update the corresponding part of W".
@@ -46,15 +50,7 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        # One trace for variables and boxes of every shape, and not inlined:
-        # a graph holds it once, however many weights there are.
-        resource, scalar = tf.TensorSpec([], tf.resource), tf.TensorSpec([])
-        self._update = tf.function(
-            self._update_box,
-            [tf.TensorSpec(None), *[resource] * 3, scalar, scalar],
-            autograph=False,
-            experimental_attributes={"_noinline": True},
-        )
+        self._update = box_lib.in_one_trace(self._update_box, 3, 2)
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Makes the moments of all variables, sampled or not.
@@ -77,14 +73,27 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
         ]
 
     def _internal_apply_gradients(
-        self, grads_and_vars: Iterable[tuple[tf.Tensor, tf.Variable]]
+        self, grads_and_vars: GradientsAndVariables
     ) -> tf.Tensor:
+        """What `apply_gradients` calls when it has summed over replicas."""
+        self.update_boxes(grads_and_vars)
+        return self.iterations.assign_add(1)
+
+    def current_rate(self) -> tf.Tensor:
+        """The learning rate of this step, a float32 scalar."""
+        rate = self._learning_rate
+        if isinstance(rate, tf.keras.optimizers.schedules.LearningRateSchedule):
+            rate = rate(self.iterations)
+        return tf.cast(rate, tf.float32)
+
+    def update_boxes(self, grads_and_vars: GradientsAndVariables) -> None:
         """Updates each variable's leading box of its gradient's shape.
 
-        Where Keras calls it, gradients are the same on all replicas: so each
-        replica updates its own copy, without the detour through all.
+        Leaves the count of iterations to the caller. In a replica, whose
+        gradients have been summed over all: each updates its own copy, without
+        the detour through all.
         """
-        rate = tf.cast(self.learning_rate, tf.float32)
+        rate = self.current_rate()
         step = tf.cast(self.iterations + 1, tf.float32)
         corrected_rate = (
             rate
@@ -102,7 +111,6 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
                 corrected_rate,
                 decay if self._use_weight_decay(variable) else no_decay,
             )
-        return self.iterations.assign_add(1)
 
     def _update_box(
         self,
@@ -123,7 +131,7 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
           rate: the learning rate, bias correction included.
           decay: share of the box to take off.
         """
-        box = _Box(variable, gradient)
+        box = box_lib.Box(variable, gradient)
         first, first_rest = box.read(first_moment)
         first += (gradient - first) * (1 - self.beta_1)
         box.write(first_moment, first, first_rest)
@@ -150,56 +158,3 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
         }
-
-
-class _Box:
-    """The leading box, of a tensor's shape, of variables of one shape.
-
-    It may be smaller than they are on the first axis and on one more.
-
-    Args:
-      variable: handle of one of them.
-      like: tensor of the box's shape.
-    """
-
-    def __init__(self, variable: tf.Tensor, like: tf.Tensor):
-        size = tf.shape(like)
-        beyond = tf.shape(_whole(variable)) - size
-        first = tf.one_hot(0, tf.size(size), dtype=tf.int32)
-        inner = beyond * (1 - first)
-        # The other axis, if any; else there is no rest.
-        self._axis = tf.argmax(inner, output_type=tf.int32)
-        other = tf.one_hot(self._axis, tf.size(size), dtype=tf.int32)
-        self._begins = [tf.zeros_like(size), other * size, first * size]
-        self._sizes = [size, inner + (1 - other) * size, -tf.ones_like(size)]
-
-    def read(
-        self, variable: tf.Tensor
-    ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
-        """The box of the variable with this handle, and what is beyond it."""
-        whole = _whole(variable)
-        box, right, below = (
-            tf.slice(whole, begin, size)
-            for begin, size in zip(self._begins, self._sizes, strict=True)
-        )
-        return box, (right, below)
-
-    def write(
-        self,
-        variable: tf.Tensor,
-        box: tf.Tensor,
-        rest: tuple[tf.Tensor, tf.Tensor],
-    ) -> None:
-        """Replaces the box of the variable with this handle."""
-        # To copy the rest is many times faster than ResourceStridedSliceAssign,
-        # which goes element by element; and scatters by row would have every
-        # later read copy the variable.
-        right, below = rest
-        rows = tf.concat([box, right], self._axis)
-        tf.raw_ops.AssignVariableOp(
-            resource=variable, value=tf.concat([rows, below], 0)
-        )
-
-
-def _whole(variable: tf.Tensor) -> tf.Tensor:
-    return tf.raw_ops.ReadVariableOp(resource=variable, dtype=tf.float32)

@@ -1,14 +1,16 @@
 """What TensorBoard shows of a training."""
 
+import dataclasses
 import math
 import os
 import pathlib
 from collections.abc import Mapping
 
 import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
 
 from tf_autoformer import errors
-from tf_autoformer.training import step as step_lib
+from tf_autoformer.training import experiment as experiment_lib
 
 
 def open_writer(folder: pathlib.Path) -> tf.summary.SummaryWriter:
@@ -26,32 +28,44 @@ def open_writer(folder: pathlib.Path) -> tf.summary.SummaryWriter:
 
 
 class Summaries:
-    """Writes under `tensorboard/train` of a working folder."""
+    """Writes under `tensorboard/train` of a working folder.
 
-    def __init__(self, workdir: str | os.PathLike[str]):
+    Args:
+      workdir: the working folder.
+      writes: whether anything is written: of several processes only one may.
+    """
+
+    def __init__(self, workdir: str | os.PathLike[str], writes: bool = True):
         folder = pathlib.Path(workdir) / "tensorboard" / "train"
-        self._writer = open_writer(folder)
+        self._writer = (
+            open_writer(folder) if writes else tf.summary.create_noop_writer()
+        )
 
-    def metrics(
-        self, step: int, metrics: step_lib.StepMetrics, speed: float
-    ) -> None:
-        """Writes a step's scalars.
-
-        Args:
-          step: its number.
-          metrics: its loss, gradient norm and learning rate.
-          speed: images per second.
-        """
+    def scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Writes name -> value of a step."""
         with self._writer.as_default(step):
-            for name, value in metrics._asdict().items():
-                tf.summary.scalar(f"training/{name}", value)
-            tf.summary.scalar("training/images_per_second", speed)
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
 
-    def accuracies(self, step: int, accuracies: Mapping[str, float]) -> None:
-        """Writes the validation accuracy of each named subnet."""
+    def hparams(self, experiment: experiment_lib.Experiment) -> None:
+        """Writes the recipe, by which TensorBoard compares trainings."""
+        recipe = dataclasses.asdict(experiment.training)
+        augmentation = dataclasses.asdict(experiment.augmentation)
+        with self._writer.as_default(0):
+            hparams.hparams(
+                {
+                    "dataset": experiment.dataset,
+                    "drop_path": experiment.model.drop_path,
+                    **recipe,
+                    **augmentation,
+                }
+            )
+
+    def histograms(self, step: int, model: tf.keras.Model) -> None:
+        """Writes the distribution of each weight."""
         with self._writer.as_default(step):
-            for name, accuracy in accuracies.items():
-                tf.summary.scalar(f"validation_accuracy/{name}", accuracy)
+            for variable in model.trainable_variables:
+                tf.summary.histogram(variable.name, variable)
 
     def images(self, step: int, images: tf.Tensor) -> None:
         """Writes a square grid of a batch's first images.

@@ -1,0 +1,58 @@
+"""Moving average of weights that takes in what was trained alone."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tf_autoformer.training import box as box_lib
+from tf_autoformer.training import optimizer as optimizer_lib
+
+
+class EntangledAverage:
+    """Exponential moving average: elements that no update touches stay.
+
+    A weight that is seldom sampled has the average of as many values as it
+    had, not one that time alone draws to its last value.
+
+    Args:
+      variables: weights.
+      averages: of the same shapes.
+      decay: share of the average that an update keeps.
+    """
+
+    def __init__(
+        self,
+        variables: Sequence[tf.Variable],
+        averages: Sequence[tf.Variable],
+        decay: float,
+    ):
+        self._pairs = list(zip(variables, averages, strict=True))
+        self._averages = {v.ref(): average for v, average in self._pairs}
+        self._decay = decay
+        self._update = box_lib.in_one_trace(self._update_box, 2, 0)
+
+    def start(self) -> None:
+        """Copies the weights, when nothing has been trained yet."""
+        for variable, average in self._pairs:
+            average.assign(variable)
+
+    def update(
+        self, grads_and_vars: optimizer_lib.GradientsAndVariables
+    ) -> None:
+        """Takes in the boxes that an update has touched.
+
+        Args:
+          grads_and_vars: of the update; the gradients' shapes are the boxes.
+        """
+        for gradient, variable in grads_and_vars:
+            average = self._averages[variable.ref()]
+            self._update(gradient, variable.handle, average.handle)
+
+    def _update_box(
+        self, like: tf.Tensor, variable: tf.Tensor, average: tf.Tensor
+    ) -> None:
+        box = box_lib.Box(variable, like)
+        value, _ = box.read(variable)
+        mean, rest = box.read(average)
+        mean += (value - mean) * (1 - self._decay)
+        box.write(average, mean, rest)

@@ -1,0 +1,75 @@
+"""Devices and machines: the strategies, and who does what only one may do."""
+
+import json
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from tf_autoformer import errors
+from tf_autoformer.data import pipeline
+from tf_autoformer.training import config as config_lib
+
+
+def make(name: config_lib.Strategy) -> tf.distribute.Strategy:
+    """The strategy of this name; before TensorFlow has run anything.
+
+    Raises:
+      InputError: several machines, and TF_CONFIG does not name them.
+    """
+    if name == "one_device":
+        gpus = tf.config.list_logical_devices("GPU")
+        return tf.distribute.OneDeviceStrategy("/gpu:0" if gpus else "/cpu:0")
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    _require_cluster(os.environ.get("TF_CONFIG", ""))
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _require_cluster(text: str) -> None:
+    """Checks TF_CONFIG, of which TensorFlow's complaints tell little."""
+    rule = (
+        'it must be like {"cluster": {"worker": ["host:port", …]}, "task": '
+        '{"type": "worker", "index": 0}}'
+    )
+    try:
+        found = json.loads(text)
+        workers = found["cluster"]["worker"]
+        kind, index = found["task"]["type"], found["task"]["index"]
+        members = found["cluster"][kind]
+        known = isinstance(workers, list) and 0 <= index < len(members)
+    except (ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise errors.InputError(f"TF_CONFIG is {text!r}; {rule}")
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes what is written once: the first worker."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    resolver = strategy.cluster_resolver
+    if resolver.task_type == "chief":
+        return True
+    jobs = resolver.cluster_spec().jobs
+    return "chief" not in jobs and resolver.task_id == 0
+
+
+def part(context: tf.distribute.InputContext) -> pipeline.Part:
+    """What of each batch a worker makes."""
+    workers = context.num_input_pipelines
+    return pipeline.Part(
+        worker=context.input_pipeline_id,
+        workers=workers,
+        replicas=context.num_replicas_in_sync // workers,
+    )
+
+
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Returns when every worker has come here."""
+
+    def meet() -> Any:
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce("SUM", tf.ones([]))
+
+    strategy.run(tf.function(meet, autograph=False))
