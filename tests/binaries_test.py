@@ -22,13 +22,13 @@ import tensorflow as tf
 from absl.testing import absltest
 from tensorboard.backend.event_processing import event_accumulator
 
+from tests import commands
 from tf_autoformer.analysis import report
 from tf_autoformer.evolution import session
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.training import checkpoint
 
-ROOT = pathlib.Path(__file__).parent.parent
-FLAGS = ROOT / "flags" / "digits"
+FLAGS = commands.ROOT / "flags" / "digits"
 STEPS = 9  # Half an epoch of 1,149 images.
 TRAIN = (
     f"--flagfile={FLAGS / 'supernet.flags'}",
@@ -55,41 +55,17 @@ def _start(
     binary: str, workdir: pathlib.Path, *arguments: str
 ) -> subprocess.Popen:
     """Starts a binary; `arguments` are those besides the folders'."""
-    command = [sys.executable, "-m", f"tf_autoformer.{binary}", *arguments]
-    command.append(f"--workdir={workdir}")
+    folders = [f"--workdir={workdir}"]
     if binary not in ("export", "describe"):
-        command.append(f"--data_dir={_folder() / 'data'}")
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+        folders.append(f"--data_dir={_folder() / 'data'}")
+    return commands.start(binary, *arguments, *folders)
 
 
 def _run(
     binary: str, workdir: pathlib.Path, *arguments: str
 ) -> tuple[str, str]:
     """Runs a binary to its end, and returns what it printed."""
-    process = _start(binary, workdir, *arguments)
-    out, err = process.communicate()
-    if process.returncode:
-        raise AssertionError(f"{binary} ended with {process.returncode}: {err}")
-    return out, err
-
-
-def _kill_when(
-    process: subprocess.Popen, condition: Callable[[], bool]
-) -> None:
-    """Kills a process as a crash of the machine would, in the midst of it."""
-    while process.poll() is None and not condition():
-        time.sleep(0.005)
-    process.kill()
-    _, err = process.communicate()
-    if process.returncode != -signal.SIGKILL:
-        raise AssertionError(f"ended with {process.returncode}: {err}")
+    return commands.finish(_start(binary, workdir, *arguments))
 
 
 @functools.cache
@@ -196,7 +172,7 @@ class TrainTest(BinariesTest):
         workdir = _folder() / "killed"
         checkpoints = workdir / "checkpoints"
         _trained()  # The data are prepared.
-        _kill_when(
+        commands.kill_when(
             _start("train", workdir, *TRAIN),
             (checkpoints / "checkpoint").exists,
         )
@@ -206,19 +182,8 @@ class TrainTest(BinariesTest):
 
         _, err = _run("train", workdir, *TRAIN)
         self.assertIn(f"continuing at step {step} of {STEPS}", err)
-        continued, uninterrupted = (
-            tf.train.load_checkpoint(
-                tf.train.latest_checkpoint(folder / "checkpoints")
-            )
-            for folder in (workdir, _trained())
-        )
-        names = sorted(uninterrupted.get_variable_to_shape_map())
-        self.assertEqual(sorted(continued.get_variable_to_shape_map()), names)
         # Weights, moments, step and the position of the sampler.
-        for name in names:
-            np.testing.assert_array_equal(
-                continued.get_tensor(name), uninterrupted.get_tensor(name), name
-            )
+        commands.check_same_checkpoint(workdir, _trained())
 
 
 class SearchTest(BinariesTest):
@@ -266,7 +231,7 @@ class SearchTest(BinariesTest):
             return path.exists() and path.read_text().count("\n") >= 8
 
         process = _start("search", workdir, *SEARCH)
-        _kill_when(process, in_second_generation)
+        commands.kill_when(process, in_second_generation)
         done = len(_candidates(search))
         self.assertBetween(done, 8, CANDIDATES - 1)
         self.assertFalse((workdir / "export").exists())

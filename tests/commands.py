@@ -1,0 +1,74 @@
+"""Commands as users type them, which are killed and run again."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def start(
+    binary: str, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.Popen:
+    """Starts a binary."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"tf_autoformer.{binary}", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen) -> tuple[str, str]:
+    """Waits for the end of a binary, and returns what it printed."""
+    out, err = process.communicate()
+    if process.returncode:
+        raise AssertionError(f"ended with {process.returncode}: {err}")
+    return out, err
+
+
+def kill_when(
+    process: subprocess.Popen, condition: Callable[[], bool]
+) -> None:
+    """Kills a process as a crash of the machine would, in the midst of it."""
+    while process.poll() is None and not condition():
+        time.sleep(0.005)
+    process.kill()
+    _, err = process.communicate()
+    if process.returncode != -signal.SIGKILL:
+        raise AssertionError(f"ended with {process.returncode}: {err}")
+
+
+def saved_step(workdir: pathlib.Path) -> int:
+    """The step of the last checkpoint; 0 if there is none."""
+    latest = tf.train.latest_checkpoint(workdir / "checkpoints")
+    return int(latest.rsplit("-", 1)[1]) if latest else 0
+
+
+def check_same_checkpoint(
+    workdir: pathlib.Path, other: pathlib.Path, atol: float = 0
+) -> None:
+    """Checks that two trainings ended in the same state, to the bit."""
+    found, expected = (
+        tf.train.load_checkpoint(
+            tf.train.latest_checkpoint(folder / "checkpoints")
+        )
+        for folder in (workdir, other)
+    )
+    names = sorted(expected.get_variable_to_shape_map())
+    assert sorted(found.get_variable_to_shape_map()) == names
+    for name in names:
+        value, wanted = found.get_tensor(name), expected.get_tensor(name)
+        if atol and np.issubdtype(wanted.dtype, np.floating):
+            np.testing.assert_allclose(value, wanted, rtol=0, atol=atol)
+        else:
+            np.testing.assert_array_equal(value, wanted, name)
