@@ -10,6 +10,7 @@ from absl.testing import absltest, flagsaver, parameterized
 
 from tf_autoformer import command_line, config, errors
 from tf_autoformer.analysis import subnet_evaluation
+from tf_autoformer.data import config as data_config
 from tf_autoformer.evolution import algorithm
 from tf_autoformer.official import conversion
 from tf_autoformer.space import architecture as architecture_lib
@@ -17,7 +18,6 @@ from tf_autoformer.space import constraint, published, search_space
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.training import config as training_config
 from tf_autoformer.training import experiment as experiment_lib
-from tf_autoformer.training import loop
 
 BINARIES = {
     "train": command_line.define_train,
@@ -59,6 +59,7 @@ EXPERIMENT = experiment_lib.Experiment(
         seed=5,
         precision="mixed_bfloat16",
     ),
+    augmentation=data_config.AugmentationConfig(flip=False, mixup=0.3),
 )
 SUBNET = architecture_lib.Architecture(16, 1, (2,), (0.5,))
 
@@ -101,7 +102,8 @@ class ConfigTest(FlagsTest):
     @parameterized.parameters(
         ("train", model_lib.ModelConfig, {"num_classes", "channels"}),
         ("train", training_config.TrainingConfig, set()),
-        ("train", loop.Cadence, set()),
+        ("train", training_config.RunConfig, set()),
+        ("train", data_config.AugmentationConfig, set()),
         ("search", algorithm.EvolutionConfig, set()),
     )
     def test_every_field_is_a_flag_of_its_default(self, binary, kind, given):
@@ -120,7 +122,12 @@ class ConfigTest(FlagsTest):
                 self.assertIn(type(flag.default), choices or (field.type,))
 
     @parameterized.parameters(
-        "pooling", "position", "qkv_bias_layout", "precision"
+        "pooling",
+        "position",
+        "qkv_bias_layout",
+        "precision",
+        "method",
+        "strategy",
     )
     def test_a_choice_that_does_not_exist_is_refused(self, name):
         with self.assertRaisesRegex(
@@ -150,6 +157,8 @@ class ConfigTest(FlagsTest):
             "--warmup_epochs=1",
             "--seed=7",
             "--precision=mixed_bfloat16",
+            "--mixup=0.3",
+            "--noflip",
         )
         experiment = config.experiment()
         self.assertEqual(experiment.dataset, "digits")
@@ -177,7 +186,11 @@ class ConfigTest(FlagsTest):
                 precision="mixed_bfloat16",
             ),
         )
-        self.assertEqual(config.cadence(), loop.Cadence())
+        self.assertEqual(config.run(), training_config.RunConfig())
+        self.assertEqual(
+            experiment.augmentation,
+            data_config.AugmentationConfig(mixup=0.3, flip=False),
+        )
 
     def test_a_bad_value_is_an_input_error(self):
         self._parse("train", "--image_size=30", "--patch_size=8")
@@ -277,7 +290,9 @@ class ConfigTest(FlagsTest):
             config.export_folder()
 
     @parameterized.parameters(
-        ("train", "supernet.flags"), ("search", "search.flags")
+        ("train", "supernet.flags"),
+        ("train", "full_recipe.flags"),
+        ("search", "search.flags"),
     )
     def test_every_flag_file_is_understood(self, binary, file):
         paths = sorted(FLAGFILES.glob(f"*/{file}"))
@@ -287,7 +302,7 @@ class ConfigTest(FlagsTest):
                 self._parse(binary, f"--flagfile={path}")
                 if binary == "train":
                     config.experiment()
-                    config.cadence()
+                    config.run()
                 else:
                     config.evolution()
                     config.ranges()
@@ -334,12 +349,16 @@ class WorkdirTest(FlagsTest):
         )
 
     def test_a_recipe_that_the_folder_leaves_open_is_the_flags(self):
-        self._claim(dataclasses.replace(EXPERIMENT, training=None))
-        self._parse("train", "--epochs=40", workdir=self.workdir)
+        self._claim(
+            dataclasses.replace(EXPERIMENT, training=None, augmentation=None)
+        )
+        self._parse("train", "--epochs=40", "--mixup=0", workdir=self.workdir)
         self.assertEqual(
             config.experiment(),
             dataclasses.replace(
-                EXPERIMENT, training=training_config.TrainingConfig(epochs=40)
+                EXPERIMENT,
+                training=training_config.TrainingConfig(epochs=40),
+                augmentation=data_config.AugmentationConfig(mixup=0),
             ),
         )
 
@@ -353,6 +372,7 @@ class WorkdirTest(FlagsTest):
                 model=model_lib.ModelConfig(num_classes=10),
                 space=search_space.SEARCH_SPACES["tiny"],
                 training=training_config.TrainingConfig(),
+                augmentation=data_config.AugmentationConfig(),
             ),
         )
 

@@ -11,6 +11,7 @@ from absl.testing import absltest, parameterized
 from tests import devices
 from tests.official import states
 from tf_autoformer import errors
+from tf_autoformer.data import config as data_config
 from tf_autoformer.data import datasets
 from tf_autoformer.official import conversion
 from tf_autoformer.serving import savedmodel
@@ -76,7 +77,9 @@ class ConvertedWorkdirTest(parameterized.TestCase):
             weight_decay=0,
         )
         wanted = dataclasses.replace(
-            experiment.load(self.workdir), training=recipe
+            experiment.load(self.workdir),
+            training=recipe,
+            augmentation=data_config.NONE,
         )
         data_dir = self.create_tempdir().full_path
 
@@ -85,7 +88,7 @@ class ConvertedWorkdirTest(parameterized.TestCase):
                 of,
                 self.workdir,
                 data_dir,
-                loop.Cadence(watched_subnets=0),
+                config.RunConfig(watched_subnets=0),
                 tf.distribute.MirroredStrategy(["/cpu:0"]),
             )
 

@@ -92,7 +92,7 @@ class LoopTest(absltest.TestCase):
         with self.assertRaisesRegex(
             errors.InputError, "batch_size is 7.*multiple.*replicas, 2"
         ):
-            loop.Trainer(odd, folder, None, loop.Cadence(), strategy)
+            loop.Trainer(odd, folder, None, config.RunConfig(), strategy)
 
         self.assertFalse(folder.exists())
 
