@@ -1,14 +1,10 @@
 """Random changes of training images, on tensorflow-addons image operations."""
 
 import math
-import warnings
 
 import tensorflow as tf
 
-with warnings.catch_warnings():
-    # The announcement that this release is the last.
-    warnings.simplefilter("ignore")
-    import tensorflow_addons as tfa
+from tf_autoformer.data import addons
 
 # Of a digit on 8×8 pixels, what keeps it readable.
 _MAX_ANGLE = math.radians(5)
@@ -55,4 +51,4 @@ def jitter_geometry(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     transforms = tf.stack(
         [cosine, -sine, a2, sine, cosine, b2, zero, zero], axis=1
     )
-    return tfa.image.transform(images, transforms, interpolation="BILINEAR")
+    return addons.image.transform(images, transforms, interpolation="bilinear")
