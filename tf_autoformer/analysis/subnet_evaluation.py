@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from tf_autoformer import errors
+from tf_autoformer import errors, progress
 from tf_autoformer.data import datasets, pipeline
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import subnet as subnet_lib
-from tf_autoformer.training import checkpoint, progress
+from tf_autoformer.training import checkpoint
 from tf_autoformer.training import experiment as experiment_lib
 
 _LOGGER = logging.getLogger(__name__)
