@@ -30,7 +30,7 @@ def divide(
       labels: int [images], in a fixed order.
       names: of the classes.
       withheld: names of the splits.
-      limit: a split's images at most, where classes have enough.
+      limit: images of a split at most, but for one of each class.
 
     Returns:
       Split -> its images, bool [images]; "train" are those left.
@@ -48,41 +48,37 @@ def divide(
             )
     rest = np.arange(len(labels))
     masks = {}
-    for number, split in enumerate(withheld):
+    for split in withheld:
         total = round(_SHARE * len(rest))
         if limit is not None:
             total = min(total, limit)
-        chosen = first_of_each_class(
-            labels[rest], len(names), total, keep=len(withheld) - number
-        )
+        chosen = first_of_each_class(labels[rest], len(names), total)
         masks[split] = _mask(rest[chosen], len(labels))
         rest = rest[~chosen]
     return masks | {"train": _mask(rest, len(labels))}
 
 
 def first_of_each_class(
-    labels: np.ndarray, num_classes: int, total: int, keep: int
+    labels: np.ndarray, num_classes: int, total: int
 ) -> np.ndarray:
     """The first images of each class, as many as its share of `total`.
 
-    Shares are rounded so that they add up to `total`; after that a class has
-    at least one image here and leaves at least `keep`.
+    Shares are rounded so that they add up to `total`, and are at least one.
 
     Args:
       labels: int [images] in [0, num_classes).
       num_classes: how many there are; some may have no image.
-      total: images to choose.
-      keep: images that a class leaves; it must have more, or none.
+      total: images to choose, fewer than there are.
 
     Returns:
       bool [images].
     """
     sizes = _sizes(labels, num_classes)
-    counts, remainders = np.divmod(sizes * total, max(len(labels), 1))
+    counts, remainders = np.divmod(sizes * total, len(labels))
     # Rounded up are the shares that lose most when rounded down.
     order = np.argsort(-remainders, kind="stable")
     counts[order[: total - counts.sum()]] += 1
-    counts = np.minimum(np.maximum(counts, 1), sizes - keep)
+    counts = np.maximum(counts, 1)
     by_class = np.argsort(labels, kind="stable")
     ranks = np.empty(len(labels), np.int64)
     first = np.cumsum(sizes) - sizes
