@@ -27,7 +27,8 @@ def _define_data_dir() -> None:
     flags.DEFINE_string(
         "data_dir",
         None,
-        "Folder of prepared data sets; ~/tensorflow_datasets by default.",
+        "Folder of prepared data sets, local or of a bucket; "
+        "~/tensorflow_datasets by default.",
     )
 
 
@@ -66,8 +67,17 @@ COSTS = {
 
 
 def _define_dataset(default: str | None, note: str = "") -> None:
+    names = ", ".join(datasets.NAMES)
     flags.DEFINE_string(
-        "dataset", default, f"One of {', '.join(datasets.SOURCES)}{note}."
+        "dataset",
+        default,
+        f"{names} or another of tensorflow-datasets{note}.",
+    )
+    flags.DEFINE_string(
+        "image_folder",
+        None,
+        "Folder of images instead of a data set with a name: of a folder for "
+        "each class, or of train/ and perhaps test/ with these.",
     )
 
 
@@ -97,6 +107,7 @@ _OTHER_SIZE = (
 def define_export() -> None:
     """Defines the flags of `export`."""
     _define_workdir()
+    _define_data_dir()
     _define_architecture()
     flag_fields.define_image_size(None, _OTHER_SIZE)
     flags.DEFINE_string(

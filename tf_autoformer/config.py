@@ -120,6 +120,27 @@ def _found() -> experiment_lib.Experiment | None:
     return experiment_lib.load(workdir())
 
 
+def _dataset() -> str | None:
+    """The data set that is named, or the folder; None if neither is.
+
+    Raises:
+      InputError: both are given.
+    """
+    folder = FLAGS.image_folder
+    if folder is None:
+        return FLAGS.dataset
+    if FLAGS["dataset"].present and FLAGS.dataset is not None:
+        raise errors.InputError(
+            f"image_folder is {folder!r} and dataset is {FLAGS.dataset!r}; "
+            "only one of them can be given"
+        )
+    if "://" in folder:
+        raise errors.InputError(
+            f"image_folder is {folder!r}; it must be a folder of this machine"
+        )
+    return datasets.FOLDER + os.path.abspath(_path(folder))
+
+
 def experiment() -> experiment_lib.Experiment:
     """What to train; a flag that is not given has the folder's value.
 
@@ -127,13 +148,15 @@ def experiment() -> experiment_lib.Experiment:
       InputError: a flag's value breaks a rule.
     """
     found = _found()
-    dataset = flag_fields.value("dataset", found)
+    dataset = _dataset()
+    if FLAGS.image_folder is None:
+        dataset = flag_fields.value("dataset", found)
     return experiment_lib.Experiment(
         dataset=dataset,
         model=flag_fields.read(
             model_lib.ModelConfig,
             found and found.model,
-            num_classes=datasets.source(dataset).num_classes,
+            num_classes=datasets.source(dataset, data_dir()).num_classes,
             channels=3,
         ),
         space=space(found and found.space),
@@ -173,11 +196,12 @@ def evaluation_task() -> subnet_evaluation.Task:
     """What to evaluate on what.
 
     Raises:
-      InputError: the architecture's file is missing or damaged.
+      InputError: the architecture's file is missing or damaged, or both a
+        data set and a folder are given.
     """
     return subnet_evaluation.Task(
         architecture=architecture(),
-        dataset=FLAGS.dataset,
+        dataset=_dataset(),
         split=FLAGS.split,
         image_size=FLAGS.image_size,
         batch_size=FLAGS.batch_size,
@@ -205,10 +229,11 @@ def untold() -> conversion.Untold:
     """What an official checkpoint does not tell.
 
     Raises:
-      InputError: the search space is unknown.
+      InputError: the search space is unknown, or both a data set and a folder
+        are given.
     """
     return conversion.Untold(
-        FLAGS.dataset, space(), FLAGS.pooling, FLAGS.image_size
+        _dataset(), space(), FLAGS.pooling, FLAGS.image_size
     )
 
 
@@ -232,7 +257,13 @@ def official_files() -> tuple[pathlib.Path | None, pathlib.Path | None]:
 
 
 # Flags of `convert` that tell what only one direction needs.
-_OF_IMPORT = ("dataset", "search_space", "pooling", "image_size")
+_OF_IMPORT = (
+    "dataset",
+    "image_folder",
+    "search_space",
+    "pooling",
+    "image_size",
+)
 _OF_EXPORT = ("architecture",)
 
 

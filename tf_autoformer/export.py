@@ -22,7 +22,12 @@ def main() -> None:
     )
     experiment = experiment_lib.load(workdir)
     savedmodel.export(
-        supernet, architecture, experiment.dataset, folder, config.image_size()
+        supernet,
+        architecture,
+        experiment.dataset,
+        folder,
+        config.image_size(),
+        config.data_dir(),
     )
 
 

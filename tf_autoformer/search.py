@@ -41,7 +41,11 @@ def main() -> None:
     savedmodel.require_free(folder, search.best)
     if files.is_new(folder):
         savedmodel.export(
-            search.supernet, search.best, search.experiment.dataset, folder
+            search.supernet,
+            search.best,
+            search.experiment.dataset,
+            folder,
+            data_dir=config.data_dir(),
         )
 
 

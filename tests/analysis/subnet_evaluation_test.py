@@ -10,7 +10,7 @@ import tensorflow as tf
 from absl.testing import absltest, parameterized
 
 from tests import devices
-from tf_autoformer import errors
+from tf_autoformer import errors, progress
 from tf_autoformer.analysis import subnet_evaluation
 from tf_autoformer.data import datasets
 from tf_autoformer.space import architecture as architecture_lib
@@ -18,7 +18,7 @@ from tf_autoformer.space import cost, search_space
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import subnet as subnet_lib
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import checkpoint, progress
+from tf_autoformer.training import checkpoint
 from tf_autoformer.training import experiment as experiment_lib
 
 SPACE = search_space.SearchSpace(

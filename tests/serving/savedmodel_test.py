@@ -282,7 +282,6 @@ class ImageSizeTest(absltest.TestCase):
         supernet = _supernet("average", "both")
         served = savedmodel.ServedSubnet(
             subnet_lib.inherit(supernet, SUBNET, (8, 16)),
-            datasets.labels("digits"),
             dataclasses.replace(datasets.source("digits"), crop=0.5),
         )
         signatures = served.signatures()

@@ -125,7 +125,7 @@ class Report:
     def _predictions(self) -> Iterator[str]:
         """What a client of the export gets."""
         dataset = self._dataset
-        names = datasets.labels(self._experiment.dataset)
+        names = dataset.source.labels
         classify = self._signatures["serving_default"]
         _, inputs = classify.structured_input_signature
         size = tuple(inputs["images"].shape[1:3])

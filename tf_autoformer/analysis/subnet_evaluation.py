@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from tf_autoformer import errors
+from tf_autoformer import errors, progress
 from tf_autoformer.data import datasets, pipeline
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import subnet as subnet_lib
-from tf_autoformer.training import checkpoint, progress
+from tf_autoformer.training import checkpoint
 from tf_autoformer.training import experiment as experiment_lib
 
 _LOGGER = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def lines(workdir: str | os.PathLike[str], task: Task) -> Iterator[str]:
     """
     experiment = experiment_lib.load(workdir)
     name = experiment.dataset if task.dataset is None else task.dataset
-    source = datasets.source(name)
+    source = datasets.source(name, task.data_dir)
     if source.num_classes != experiment.model.num_classes:
         raise errors.InputError(
             f"dataset is {name!r} of {source.num_classes} classes; the "
@@ -149,9 +149,9 @@ def lines(workdir: str | os.PathLike[str], task: Task) -> Iterator[str]:
     height, width = model.input_size
     costs = cost.costs(model, task.architecture)
     yield (
-        f"{name}, {task.split} split: {dataset.num_examples(task.split):,} images "
-        f"at {height}x{width}; {costs['params']:,} params, "
-        f"{costs['macs']:,} MACs"
+        f"{name}, {task.split} split: "
+        f"{dataset.num_examples(task.split):,} images at {height}x{width}; "
+        f"{costs['params']:,} params, {costs['macs']:,} MACs"
     )
     yield f"top-1     {figures.top_1:.2%}"
     yield f"top-5     {figures.top_5:.2%}"

@@ -2,74 +2,65 @@
 
 import contextlib
 import dataclasses
-import functools
 import io
 import os
-import tarfile
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Mapping
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tf_autoformer import errors, files
-from tf_autoformer.data import digits
+from tf_autoformer.data import digits, image_folder, prepared, withholding
 
-Split = Literal["train", "validation", "test"]
+Split = withholding.Split
+
+NAMES = (
+    "digits",
+    "imagenet2012",
+    "cifar10",
+    "cifar100",
+    "oxford_flowers102",
+    "cars196",
+    "oxford_iiit_pet",
+    "i_naturalist2018",
+)
+# Before the path, a folder of images as the name of a data set.
+FOLDER = "folder:"
+
+_SPLITS: Mapping[str, prepared.Splits] = {
+    "digits": prepared.Splits(validation="validation", test="test"),
+    # As many images for the search as in the paper.
+    "imagenet2012": prepared.Splits(test="validation", limit=10_000),
+    "i_naturalist2018": prepared.Splits(test="validation"),
+}
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+_CROP = 0.875  # 224 pixels out of 256, as ImageNet is usually evaluated.
+_TINY = 64  # Pixels of a side up to which nothing is cropped away.
+_REASON = 1_000  # Characters of what TFDS says, at most.
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A data set of images with labels.
+    """What is to be known of a data set besides its images.
 
     Attributes:
-      builder: makes its TFDS builder from `data_dir`.
-      num_classes: of its labels.
-      mean: of its training images' pixels in [0, 1], for each channel.
+      labels: the names of its classes, in order.
+      mean: of its training images' pixels in [0, 1], for each channel, or
+        ImageNet's, as is usual.
       std: likewise.
       crop: see `data.preprocessing.to_rgb`.
-      train: split to train the supernet on.
-      validation: split to search on; shares no image with the others.
-      test: split for the final report alone.
     """
 
-    builder: Callable[..., tfds.core.DatasetBuilder]
-    num_classes: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    crop: float | None = None
-    train: str = "train"
-    validation: str = "validation"
-    test: str = "test"
+    labels: tuple[str, ...]
+    mean: tuple[float, float, float] = _IMAGENET_MEAN
+    std: tuple[float, float, float] = _IMAGENET_STD
+    crop: float | None = _CROP
 
-
-SOURCES = {
-    "digits": Source(
-        builder=digits.Digits,
-        num_classes=10,
-        mean=(0.305,) * 3,
-        std=(0.376,) * 3,
-    ),
-    "imagenet2012": Source(
-        builder=functools.partial(tfds.builder, "imagenet2012"),
-        num_classes=1000,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        # 224 pixels out of 256, as it is usually evaluated.
-        crop=0.875,
-        # As many images for the search as in the paper.
-        train="train[10000:]",
-        validation="train[:10000]",
-        test="validation",
-    ),
-}
-
-
-def _remove_empty(folder: str) -> None:
-    """Removes a folder and those in it, as far as they hold no file."""
-    for path, _, _ in os.walk(folder, topdown=False):
-        with contextlib.suppress(OSError):
-            os.rmdir(path)
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.labels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,86 +68,153 @@ class Dataset:
     """A data set on disk, ready to be read.
 
     Attributes:
-      source: its entry in `SOURCES`.
-      builder: its prepared TFDS builder.
+      source: what is to be known besides the images.
+      images: the images of each split.
     """
 
     source: Source
-    builder: tfds.core.DatasetBuilder
+    images: prepared.Prepared | image_folder.ImageFolder
 
     def num_examples(self, split: Split) -> int:
         """Images of a split.
 
         Raises:
-          InputError: the data set as prepared has none of this split.
+          InputError: there are none, a label is out of range, or a class has
+            too few to withhold some.
         """
-        split = getattr(self.source, split)
-        try:
-            return self.builder.info.splits[split].num_examples
-        except ValueError as error:  # So of a slice beyond the end.
-            raise errors.InputError(
-                f"{self.builder.name} as prepared in {self.builder.data_dir} "
-                f"has no split {split}: {error}"
-            ) from error
+        return self.images.num_examples(split)
 
     def read(self, split: Split) -> tf.data.Dataset:
-        """(encoded image string [], label int64 []), in a fixed order."""
-        self.num_examples(split)  # Fails with a clear message.
-        return self.builder.as_dataset(
-            split=getattr(self.source, split),
-            as_supervised=True,
-            decoders={"image": tfds.decode.SkipDecoding()},
-        )
+        """(encoded image string [], label int64 []), in a fixed order.
+
+        Raises:
+          InputError: see `num_examples`.
+        """
+        return self.images.read(split)
 
 
-def source(name: str) -> Source:
-    """The entry of `SOURCES`.
+def source(name: str, data_dir: str | None = None) -> Source:
+    """What is to be known of a data set; reads no image.
 
-    Raises:
-      InputError: there is none of this name.
-    """
-    if name not in SOURCES:
-        raise errors.InputError(
-            f"dataset is {name!r}; it must be one of {', '.join(SOURCES)}"
-        )
-    return SOURCES[name]
-
-
-def labels(name: str) -> tuple[str, ...]:
-    """The names of a data set's classes, in order; reads no data.
+    Args:
+      name: see `load`.
+      data_dir: see `load`; TFDS knows the names of some data sets' classes
+        only where they are prepared, and numbers them elsewhere.
 
     Raises:
-      InputError: there is no data set of this name.
+      InputError: there is none of this name, or it is not of images with
+        labels.
     """
-    return tuple(source(name).builder().info.features["label"].names)
+    if name.startswith(FOLDER):
+        layout = image_folder.find_layout(name[len(FOLDER) :])
+        return Source(layout.classes)
+    return _source(_builder(name, _root(data_dir)), name)
 
 
 def load(name: str, data_dir: str | None = None) -> Dataset:
     """Loads a data set, preparing it on first use.
 
     Args:
-      name: a key of `SOURCES`.
-      data_dir: where prepared data sets are kept; TFDS's default if None.
+      name: one of `NAMES`, another of TFDS, which can end in
+        "/config:version", or "folder:" and the absolute path of a folder.
+      data_dir: where prepared data sets are kept, local or of a bucket;
+        TFDS's default if None.
 
     Raises:
-      InputError: the name is unknown, `data_dir` cannot be written, or it
-        lacks files that can only be got by hand.
+      InputError: the name is unknown, it is not of images with labels, or it
+        cannot be prepared: `data_dir` cannot be written, there is no network,
+        or files are missing that can only be got by hand.
     """
-    entry = source(name)
-    folder = os.path.expanduser(data_dir or "~/tensorflow_datasets")
-    is_new = files.is_new(folder)
-    with files.make_writable(folder):
-        builder = entry.builder(data_dir=folder)
-        try:
-            # Bars of its progress go to stderr.
-            with contextlib.redirect_stdout(io.StringIO()):
-                builder.download_and_prepare()
-        # So TFDS says that its manual_dir is empty, or lacks an archive or
-        # has a damaged one.
-        except (AssertionError, tf.errors.OpError, tarfile.TarError) as error:
-            if is_new:
-                _remove_empty(folder)
-            raise errors.InputError(
-                f"cannot prepare {name}: {' '.join(str(error).split())}"
-            ) from error
-    return Dataset(entry, builder)
+    root = _root(data_dir)
+    if name.startswith(FOLDER):
+        layout = image_folder.find_layout(name[len(FOLDER) :])
+        images = image_folder.ImageFolder(layout, root)
+        return Dataset(Source(layout.classes), images)
+    builder = _builder(name, root)
+    found = _source(
+        builder, name
+    )  # Before hours of preparing what is of no use.
+    if not builder.data_path.exists():
+        _prepare(builder, name, root)
+        found = _source(builder, name)  # With the names of the classes.
+    splits = _SPLITS.get(builder.name)
+    return Dataset(found, prepared.Prepared(builder, found.labels, splits))
+
+
+def _root(data_dir: str | None) -> str:
+    """Where prepared data sets are kept."""
+    return os.path.expanduser(data_dir or "~/tensorflow_datasets")
+
+
+def _builder(name: str, root: str) -> tfds.core.DatasetBuilder:
+    # TFDS runs code of the data set's, which fails in any way.
+    try:
+        return tfds.builder(name, data_dir=root)
+    except tfds.core.DatasetNotFoundError as error:
+        raise errors.InputError(
+            f"dataset is {name!r}; it must be one of {', '.join(NAMES)}, or "
+            "another one of tensorflow-datasets"
+        ) from error
+    except Exception as error:
+        raise errors.InputError(
+            f"dataset is {name!r}, which tensorflow-datasets cannot open in "
+            f"{root}: {_reason(error)}"
+        ) from error
+
+
+def _source(builder: tfds.core.DatasetBuilder, name: str) -> Source:
+    """What the builder knows.
+
+    Raises:
+      InputError: it is not of images with labels.
+    """
+    features = dict(getattr(builder.info.features, "items", dict)())
+    image, label = features.get("image"), features.get("label")
+    if (
+        not isinstance(image, tfds.features.Image)
+        or image.tf_dtype not in (tf.uint8, tf.uint16)
+        or not isinstance(label, tfds.features.ClassLabel)
+        or not label.num_classes
+    ):
+        raise errors.InputError(
+            f"dataset is {name!r}; it must have the features image, "
+            "of 8 or 16 bits, and label, of classes; it has "
+            f"{', '.join(features) or 'none'}"
+        )
+    labels = tuple(label.names)
+    height, width, _ = image.shape
+    is_tiny = None not in (height, width) and max(height, width) <= _TINY
+    crop = None if is_tiny else _CROP
+    if builder.name == "digits":
+        return Source(labels, digits.MEAN, digits.STD, crop)
+    return Source(labels, crop=crop)
+
+
+def _prepare(builder: tfds.core.DatasetBuilder, name: str, root: str) -> None:
+    is_local = "://" not in root
+    is_new = is_local and files.is_new(root)
+    if is_local:
+        files.require_writable(root)
+    try:
+        # Bars of its progress go to stderr.
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare()
+    except Exception as error:  # As in `_builder`.
+        if is_new:
+            _remove_empty(root)
+        raise errors.InputError(
+            f"cannot prepare {name}: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """One line of what an exception says."""
+    text = " ".join(str(error).split()) or repr(error)
+    return text if len(text) <= _REASON else f"{text[:_REASON]}…"
+
+
+def _remove_empty(folder: str) -> None:
+    """Removes a folder and those in it, as far as they hold no file."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)

@@ -8,6 +8,10 @@ import tensorflow_datasets as tfds
 from sklearn import datasets as sklearn_datasets
 from sklearn import model_selection
 
+# Of the training images' pixels in [0, 1], for each channel.
+MEAN = (0.305,) * 3
+STD = (0.376,) * 3
+
 _TEST_SHARE = 0.2
 _VALIDATION_SHARE = 0.2
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from tf_autoformer import errors, files
+from tf_autoformer import errors, files, progress
 from tf_autoformer.data import datasets
 from tf_autoformer.evolution import algorithm, candidates
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint as constraint_lib
 from tf_autoformer.space import cost
-from tf_autoformer.training import checkpoint, evaluation, progress
+from tf_autoformer.training import checkpoint, evaluation
 from tf_autoformer.training import experiment as experiment_lib
 
 _LOGGER = logging.getLogger(__name__)

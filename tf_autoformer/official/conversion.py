@@ -81,24 +81,27 @@ def from_official(
 
 
 def _dataset(num_classes: int, wanted: str | None) -> str:
-    names = datasets.SOURCES if wanted is None else [wanted]
-    for name in names:
-        if datasets.source(name).num_classes == num_classes:
-            if wanted is None:
-                _LOGGER.info(
-                    "the weights do not tell the data set; taken to be %s, of "
-                    "as many classes, for its labels and normalization; "
-                    "--dataset names another",
-                    name,
-                )
-            return name
-    sizes = ", ".join(
-        f"{name} has {datasets.source(name).num_classes}" for name in names
-    )
-    raise errors.InputError(
-        f"head.weight has {num_classes} classes; the data set must have as "
-        f"many, but {sizes}"
-    )
+    sizes = {
+        name: datasets.source(name).num_classes
+        for name in (datasets.NAMES if wanted is None else [wanted])
+    }
+    fitting = [name for name, size in sizes.items() if size == num_classes]
+    if not fitting:
+        found = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+        raise errors.InputError(
+            f"head.weight has {num_classes} classes; the data set must have as "
+            f"many, but {found}; --dataset or --image_folder names another"
+        )
+    name, *others = fitting
+    if wanted is None:
+        _LOGGER.info(
+            "the weights do not tell the data set; taken to be %s, of as many "
+            "classes%s, for its labels and normalization; --dataset or "
+            "--image_folder names another",
+            name,
+            f" as {', '.join(others)} has too" if others else "",
+        )
+    return name
 
 
 def _space(

@@ -3,7 +3,6 @@
 import logging
 import os
 import pathlib
-from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -28,14 +27,12 @@ class ServedSubnet(tf.Module):
 
     Args:
       subnet: normalized images -> logits.
-      labels: the names of the classes, in order.
       source: the data set that it was trained on.
     """
 
     def __init__(
         self,
         subnet: tf.keras.Model,
-        labels: Sequence[str],
         source: datasets.Source,
     ):
         super().__init__()
@@ -43,7 +40,7 @@ class ServedSubnet(tf.Module):
         # traced once more and saved as an object of its own.
         self._weights = subnet.variables
         self._logits = subnet.call
-        self._labels = list(labels)
+        self._labels = list(source.labels)
         self._source = source
         self.image_shape = list(subnet.input_shape[1:])
 
@@ -95,6 +92,7 @@ def export(
     dataset: str,
     folder: str | os.PathLike[str],
     image_size: model_lib.ImageSize | None = None,
+    data_dir: str | None = None,
 ) -> None:
     """Writes a subnet with inherited weights, as a whole folder or not at all.
 
@@ -108,15 +106,23 @@ def export(
         and the labels.
       folder: to make; for TF Serving its name is the version number.
       image_size: of the input; see `subnet.inherit`.
+      data_dir: where prepared data sets are kept, as some know the names of
+        their classes only there; TFDS's default if None.
 
     Raises:
-      InputError: the architecture is outside the space, the image size is no
-        multiple of the patch size, or the folder exists or cannot be written.
+      InputError: the data set has other classes, the architecture is outside
+        the space, the image size is no multiple of the patch size, or the
+        folder exists or cannot be written.
     """
+    source = datasets.source(dataset, data_dir)
+    if source.num_classes != supernet.model.num_classes:
+        raise errors.InputError(
+            f"dataset is {dataset!r}, now of {source.num_classes} classes; the "
+            f"supernet has {supernet.model.num_classes}"
+        )
     served = ServedSubnet(
         subnet_lib.inherit(supernet, architecture, image_size),
-        datasets.labels(dataset),
-        datasets.source(dataset),
+        source,
     )
     with files.new_folder(folder) as partial:
         try:

@@ -9,20 +9,19 @@ import random
 
 import tensorflow as tf
 
-from tf_autoformer import errors, files
+from tf_autoformer import errors, files, progress
 from tf_autoformer.data import datasets, pipeline
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, sampling, search_space
 from tf_autoformer.supernet import supernet as supernet_lib
+from tf_autoformer.training import average as average_lib
 from tf_autoformer.training import (
     checkpoint,
     distribution,
     evaluation,
-    progress,
     reporting,
     summaries,
 )
-from tf_autoformer.training import average as average_lib
 from tf_autoformer.training import config as config_lib
 from tf_autoformer.training import experiment as experiment_lib
 from tf_autoformer.training import guard as guard_lib

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_autoformer import errors
+from tf_autoformer import errors, progress
 from tf_autoformer.space import sampling
 from tf_autoformer.training import config as config_lib
-from tf_autoformer.training import progress, summaries
 from tf_autoformer.training import step as step_lib
+from tf_autoformer.training import summaries
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from unittest import mock
 
 from absl.testing import absltest
 
-from tf_autoformer.training import progress
+from tf_autoformer import progress
 
 
 class MeterTest(absltest.TestCase):
