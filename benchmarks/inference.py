@@ -32,6 +32,7 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         with start("export") as exporter:
             exporter.ask("export", model=subject.model)
+            exporter.ask("convert")
         with start("tensorflow") as ours, start("onnxruntime") as onnx:
             for size in BATCH_SIZES:
                 count = subject.steps * max(BATCH_SIZES) // size
@@ -48,7 +49,7 @@ def measure(
     return rows
 
 
-def _export(folder: pathlib.Path, model: str) -> list[float]:
+def export(folder: pathlib.Path, model: str) -> None:
     """Exports a space's published subnet, with random weights."""
     from tf_autoformer.serving import savedmodel
     from tf_autoformer.space import published, search_space
@@ -57,12 +58,17 @@ def _export(folder: pathlib.Path, model: str) -> list[float]:
     space = search_space.SEARCH_SPACES[model]
     supernet = supernet_lib.Supernet(comparison.NETWORK, space)
     (name,) = space.published
-    saved = folder / "saved_model"
-    savedmodel.export(supernet, published.load(name), "imagenet2012", saved)
+    savedmodel.export(
+        supernet, published.load(name), "imagenet2012", folder / "saved_model"
+    )
+
+
+def _convert(folder: pathlib.Path) -> None:
+    """Converts the export for ONNX Runtime."""
     conversion = subprocess.run(
         [
             *(sys.executable, "-m", "tf2onnx.convert"),
-            *("--saved-model", str(saved)),
+            *("--saved-model", str(folder / "saved_model")),
             *("--signature_def", "serving_default"),
             *("--output", str(folder / "subnet.onnx")),
         ],
@@ -72,10 +78,9 @@ def _export(folder: pathlib.Path, model: str) -> list[float]:
     )
     if conversion.returncode:
         sys.exit(conversion.stderr)
-    return []
 
 
-def _tensorflow(folder: pathlib.Path) -> Callable[[np.ndarray], np.ndarray]:
+def load(folder: pathlib.Path) -> Callable[[np.ndarray], np.ndarray]:
     """The SavedModel as any client runs it."""
     import tensorflow as tf
 
@@ -102,10 +107,15 @@ def main() -> None:
     settings = worker.settings()
     folder = pathlib.Path(settings["folder"])
     if settings["role"] == "export":
-        worker.serve({"export": lambda model: _export(folder, model)})
+        worker.serve(
+            {
+                "export": lambda model: export(folder, model),
+                "convert": lambda: _convert(folder),
+            }
+        )
         return
-    load = {"tensorflow": _tensorflow, "onnxruntime": _onnx_runtime}
-    run = load[settings["role"]](folder)
+    loaders = {"tensorflow": load, "onnxruntime": _onnx_runtime}
+    run = loaders[settings["role"]](folder)
     rng = np.random.default_rng(settings["seed"])
 
     def classify(batch_size: int, count: int) -> list[float]:

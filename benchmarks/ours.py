@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -10,7 +10,7 @@ import tensorflow as tf
 from benchmarks import comparison, worker
 from tf_autoformer.space import extents
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import config, evaluation, loop, parallel
+from tf_autoformer.training import config, evaluation, guard, loop, parallel
 from tf_autoformer.training import step as step_lib
 
 Architecture = comparison.Architecture
@@ -41,9 +41,8 @@ class Ours:
             tf.distribute.get_strategy(),
             self._supernet,
             self._optimizer,
-            batch,
-            recipe.label_smoothing,
-            recipe.seed,
+            recipe,
+            guard.Guard(),
         )
         # By depth, on which the variables depend.
         self._updates: dict[int, Any] = {}
@@ -51,18 +50,26 @@ class Ours:
         self._images = tf.random.normal(
             [batch, *network.input_size, network.channels]
         )
-        self._labels = tf.random.uniform(
+        labels = tf.random.uniform(
             [batch], maxval=network.num_classes, dtype=tf.int64
         )
+        self._targets = tf.one_hot(labels, network.num_classes)
 
     def train(self, architectures: list[Mapping[str, Any]]) -> list[float]:
         """Seconds of a training step of each architecture."""
 
         def step(architecture: Architecture) -> None:
-            self._step(self._images, self._labels, architecture).loss.numpy()
+            paths = [architecture]
+            self._step(self._images, self._targets, paths).losses.numpy()
 
         return worker.time_each(
             step, map(Architecture.from_dict, architectures)
+        )
+
+    def trace(self, architecture: Mapping[str, Any]) -> None:
+        """Traces the training step of an architecture, and runs nothing."""
+        tf.function(self._step, autograph=False).get_concrete_function(
+            self._images, self._targets, [Architecture.from_dict(architecture)]
         )
 
     def forward(self, architectures: list[Mapping[str, Any]]) -> list[float]:
@@ -79,6 +86,12 @@ class Ours:
         self, architecture: Mapping[str, Any], count: int
     ) -> list[float]:
         """Seconds of the optimizer alone, its gradients given."""
+        update = self.updater(architecture)
+        update()
+        return worker.time_each(lambda _: update(), range(count))
+
+    def updater(self, architecture: Mapping[str, Any]) -> Callable[[], None]:
+        """The optimizer's update of an architecture, by random gradients."""
         subnet = extents.of(Architecture.from_dict(architecture))
         weights = self._supernet.slices(subnet)
         variables = tf.nest.flatten(self._supernet.variables_of(weights))
@@ -100,8 +113,7 @@ class Ours:
             self._updates[depth] = tf.function(
                 update, input_signature=[specs], autograph=False
             )
-        self._updates[depth](gradients)
-        return worker.time_each(self._updates[depth], [gradients] * count)
+        return functools.partial(self._updates[depth], gradients)
 
     def peak(self, count: int) -> list[float]:
         """Seconds for each matrix product, one running on each core."""

@@ -1,90 +1,143 @@
-"""Prints where the time of a training step goes, operation by operation.
+r"""Prints where the time of a step goes, or the memory.
 
-python -m benchmarks.profile_step --model=small --precision=bfloat16
+  python -m benchmarks.profile_step --model=small --precision=bfloat16
+  python -m benchmarks.profile_step --case=inference --batch_size=1 --threads=1
+
+The cases but memory print a table of operations; see `operations`.
 """
 
-import collections
 import os
 import pathlib
 import tempfile
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from benchmarks import comparison, ours
-from tf_autoformer import binary
+from benchmarks import comparison, inference, operations, ours, worker
+from tf_autoformer import binary, errors
 from tf_autoformer.space import search_space
 from tf_autoformer.training import parallel
 
 FLAGS = flags.FLAGS
-_SHOWN = 16
-# What only waits for the operations within.
-_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+_CASES = {
+    "train": "a training step of the largest subnet",
+    "forward": "its logits, as a candidate of the search",
+    "update": "the optimizer alone, for the largest and the smallest subnet",
+    "inference": "the exported published subnet",
+    "memory": "what is resident, stage by stage of training",
+}
 
 
 def define() -> None:
     """Defines the flags."""
     models = [n for n, s in search_space.SEARCH_SPACES.items() if s.published]
+    cases = "; ".join(f"{name}: {text}" for name, text in _CASES.items())
+    flags.DEFINE_enum("case", "train", list(_CASES), f"{cases}.")
     flags.DEFINE_enum("model", "tiny", models, "The supernet.")
     flags.DEFINE_enum(
         "precision", "float32", ["float32", "bfloat16"], "Of the products."
     )
     flags.DEFINE_integer("batch_size", 16, "Images of a step.", lower_bound=1)
     flags.DEFINE_integer("steps", 4, "Steps to profile.", lower_bound=1)
+    flags.DEFINE_integer(
+        "threads",
+        None,
+        "Of an operation, and of the operations, for inference; TensorFlow's "
+        "choice if not given.",
+        lower_bound=1,
+    )
 
 
 def main() -> None:
-    """Profiles steps of the largest subnet, and prints a table."""
-    parallel.use_cores()
+    """Profiles a case, and prints a table for each of its subnets."""
     subject = comparison.Subject(
-        FLAGS.model, FLAGS.precision, FLAGS.batch_size, 1, 1, 0, ""
+        FLAGS.model, FLAGS.precision, FLAGS.batch_size, 1, FLAGS.steps, 0
     )
-    side = ours.Ours(subject)
-    largest = [subject.space.largest.to_dict()]
-    side.train(largest * 2)
-    with tempfile.TemporaryDirectory() as folder:
-        tf.profiler.experimental.start(folder)
-        seconds = sum(side.train(largest * FLAGS.steps))
-        tf.profiler.experimental.stop()
-        times, counts = _by_operation(pathlib.Path(folder))
-    cores = len(os.sched_getaffinity(0))
-    total = sum(times.values())
-    print(
-        f"{FLAGS.model}, {FLAGS.precision}, batch {FLAGS.batch_size}, largest "
-        f"subnet: {1e3 * seconds / FLAGS.steps:.0f} ms a step while profiled; "
-        f"{total / seconds / cores:.0%} of {cores} cores in operations\n"
-    )
-    print("| operation | calls a step | core-ms a step | share |")
-    print("|---|--:|--:|--:|")
-    for name, time in times.most_common(_SHOWN):
-        print(
-            f"| {name} | {counts[name] // FLAGS.steps:,} | "
-            f"{1e3 * time / FLAGS.steps:.1f} | {time / total:.1%} |"
+    if FLAGS.case == "inference":
+        _inference(subject)
+        return
+    if FLAGS.threads:
+        raise errors.InputError(
+            f"threads is {FLAGS.threads}; it must not be given for {FLAGS.case}"
         )
+    parallel.use_cores()
+    if FLAGS.case == "memory":
+        _memory(subject)
+    else:
+        _supernet(subject)
 
 
-def _by_operation(
-    folder: pathlib.Path,
-) -> tuple[collections.Counter[str], collections.Counter[str]]:
-    """Seconds and calls of each kind of operation in a profile."""
-    # Where TensorFlow 2.15 has it; it is not part of its interface.
-    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+def _supernet(subject: comparison.Subject) -> None:
+    side = ours.Ours(subject)
+    space = subject.space
+    largest, smallest = space.largest.to_dict(), space.smallest.to_dict()
+    if FLAGS.case == "update":
+        _print("largest", _repeated(side.updater(largest)))
+        _print("smallest", _repeated(side.updater(smallest)))
+        return
+    call = {"train": side.train, "forward": side.forward}[FLAGS.case]
+    _print("largest", lambda count: call([largest] * count))
 
-    times: collections.Counter[str] = collections.Counter()
-    counts: collections.Counter[str] = collections.Counter()
-    for path in folder.rglob("*.xplane.pb"):
-        space = xplane_pb2.XSpace.FromString(path.read_bytes())
-        for plane in space.planes:
-            if not plane.name.startswith("/host:CPU"):
-                continue
-            for event in (e for line in plane.lines for e in line.events):
-                name = plane.event_metadata[event.metadata_id].name
-                # "path/of/the/node:Kind"; a function's call has no node.
-                node, _, kind = name.rpartition(":")
-                if node.strip() and kind.isidentifier() and kind not in _CALLS:
-                    times[kind] += event.duration_ps / 1e12
-                    counts[kind] += 1
-    return times, counts
+
+def _repeated(call: Callable[[], Any]) -> operations.Run:
+    return lambda count: worker.time_each(lambda _: call(), range(count))
+
+
+def _inference(subject: comparison.Subject) -> None:
+    """Runs the export in this process, as `inference` does in one of its own.
+
+    Raises:
+      InputError: the precision is not the export's.
+    """
+    if FLAGS.precision != "float32":
+        raise errors.InputError(
+            f"precision is {FLAGS.precision}; it must be float32 for inference"
+        )
+    if FLAGS.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(FLAGS.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(FLAGS.threads)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        inference.export(folder, subject.model)
+        classify = inference.load(folder)
+        shape = [subject.batch_size, *comparison.NETWORK.input_size, 3]
+        images = np.random.default_rng(subject.seed).random(shape, np.float32)
+        _print("published", _repeated(lambda: classify(images)))
+
+
+def _print(subnet: str, run: operations.Run) -> None:
+    result = operations.profile(run, FLAGS.steps)
+    print(
+        f"{FLAGS.case}, {FLAGS.model}, {FLAGS.precision}, batch "
+        f"{FLAGS.batch_size}, {subnet} subnet: {operations.markdown(result)}"
+    )
+
+
+def _memory(subject: comparison.Subject) -> None:
+    print("| after | resident | highest so far |")
+    print("|---|--:|--:|")
+
+    def show(stage: str) -> None:
+        now, highest = (
+            f"{size / 2**20:,.0f} MiB" for size in worker.memory(os.getpid())
+        )
+        print(f"| {stage} | {now} | {highest} |", flush=True)
+
+    show("the imports")
+    side = ours.Ours(subject)
+    show("weights and moments are made")
+    largest = subject.space.largest.to_dict()
+    side.trace(largest)
+    show("a step is traced")
+    side.train([largest])
+    show("the first step, of the largest subnet")
+    side.train([largest] * subject.steps)
+    show(f"{subject.steps} more")
+    side.train([subnet.to_dict() for subnet in subject.draw(subject.steps)])
+    show(f"{subject.steps} of random subnets")
 
 
 if __name__ == "__main__":

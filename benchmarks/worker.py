@@ -60,8 +60,7 @@ class Worker:
 
     def peak_memory(self) -> int:
         """The most bytes that were resident since the process started."""
-        status = pathlib.Path(f"/proc/{self._process.pid}/status").read_text()
-        return 1024 * int(re.search(r"VmHWM:\s*(\d+) kB", status).group(1))
+        return memory(self._process.pid)[1]
 
     def __enter__(self) -> "Worker":
         return self
@@ -74,12 +73,24 @@ class Worker:
                 pipe.close()
 
 
+def memory(process: int) -> tuple[int, int]:
+    """The bytes that are resident, and the most that have been so far."""
+    status = pathlib.Path(f"/proc/{process}/status").read_text()
+    now, highest = (
+        1024 * int(re.search(rf"{field}:\s*(\d+) kB", status).group(1))
+        for field in ("VmRSS", "VmHWM")
+    )
+    return now, highest
+
+
 def settings() -> dict[str, Any]:
     """In a worker's process: what it was started with."""
     return json.loads(sys.argv[1])
 
 
-def serve(cases: Mapping[str, Callable[..., list[float]]]) -> None:
+def serve(
+    cases: Mapping[str, Callable[..., list[float] | None]],
+) -> None:
     """Answers the parent's requests until it is gone."""
     with os.fdopen(int(sys.argv[2]), "w") as replies:
         for line in sys.stdin:
