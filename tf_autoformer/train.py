@@ -14,13 +14,15 @@ def main() -> None:
     """Trains to the last step."""
     parallel.use_cores()
     run = config.run()
-    loop.Trainer(
-        config.experiment(),
-        config.workdir(),
-        config.data_dir(),
-        run,
-        distribution.make(run.strategy),
-    ).train()
+    strategy = distribution.make(run.strategy)
+    with distribution.rejoining(strategy):
+        loop.Trainer(
+            config.experiment(),
+            config.workdir(),
+            config.data_dir(),
+            run,
+            strategy,
+        ).train()
 
 
 if __name__ == "__main__":

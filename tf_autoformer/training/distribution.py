@@ -1,7 +1,11 @@
 """Devices and machines: the strategies, and who does what only one may do."""
 
+import contextlib
 import json
+import logging
 import os
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -9,6 +13,9 @@ import tensorflow as tf
 from tf_autoformer import errors
 from tf_autoformer.data import pipeline
 from tf_autoformer.training import config as config_lib
+
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def make(name: config_lib.Strategy) -> tf.distribute.Strategy:
@@ -44,9 +51,14 @@ def _require_cluster(text: str) -> None:
         raise errors.InputError(f"TF_CONFIG is {text!r}; {rule}")
 
 
+def is_shared(strategy: tf.distribute.Strategy) -> bool:
+    """Whether other processes take part."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes what is written once: the first worker."""
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if not is_shared(strategy):
         return True
     resolver = strategy.cluster_resolver
     if resolver.task_type == "chief":
@@ -67,9 +79,35 @@ def part(context: tf.distribute.InputContext) -> pipeline.Part:
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Returns when every worker has come here."""
+    if not is_shared(strategy):
+        return
 
     def meet() -> Any:
         context = tf.distribute.get_replica_context()
         return context.all_reduce("SUM", tf.ones([]))
 
     strategy.run(tf.function(meet, autograph=False))
+
+
+@contextlib.contextmanager
+def rejoining(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Starts this program anew when another worker is lost in the body.
+
+    It then waits until that one has been started again; all continue from the
+    last checkpoint.
+    """
+    try:
+        yield
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+    ):
+        if not is_shared(strategy):
+            raise
+        _LOGGER.warning(
+            "a worker is lost; waiting for it, to continue from the last "
+            "checkpoint"
+        )
+        # Nothing less gets TensorFlow out of a broken cluster.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

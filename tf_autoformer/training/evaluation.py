@@ -61,10 +61,16 @@ class Evaluator:
         self._strategy = strategy
         self._forward = Forward(supernet)
         self._num_examples = dataset.num_examples(split)
+        options = tf.data.Options()
+        # Workers share the batches, of a data set that may be one file.
+        options.experimental_distribute.auto_shard_policy = (
+            tf.data.experimental.AutoShardPolicy.DATA
+        )
+        batches = pipeline.evaluation(
+            dataset, split, supernet.model.input_size, _BATCH_SIZE
+        )
         self._batches = strategy.experimental_distribute_dataset(
-            pipeline.evaluation(
-                dataset, split, supernet.model.input_size, _BATCH_SIZE
-            )
+            batches.with_options(options)
         )
         self._count = tf.function(self._distributed_count, autograph=False)
 

@@ -77,8 +77,7 @@ class Trainer:
             experiment_lib.claim(workdir, dataclasses.asdict(experiment))
         else:  # What all of them share is made by one.
             logging.getLogger("tf_autoformer").setLevel(logging.WARNING)
-        if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            distribution.wait_for_all(strategy)
+        distribution.wait_for_all(strategy)
         if not chief:
             self._dataset = datasets.load(experiment.dataset, data_dir)
         num_examples = self._dataset.num_examples("train")
@@ -176,6 +175,8 @@ class Trainer:
                     metrics = self._step(images, targets, paths)
                 recent.append(reporting.Done(step + 1, paths, metrics))
                 self._end_step(step + 1, recent, meter)
+        # One that leaves is lost to the others, and one of them may still save.
+        distribution.wait_for_all(self._strategy)
 
     def _begin(self, start: int) -> None:
         """Says what will be trained."""
