@@ -1,6 +1,7 @@
 """The tf.data pipelines of training and evaluation."""
 
 import dataclasses
+
 import tensorflow as tf
 
 from tf_autoformer.data import datasets, preprocessing

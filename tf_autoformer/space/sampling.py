@@ -78,9 +78,7 @@ class Sampler:
         and holds all others; these learn from what it predicts.
     """
 
-    def __init__(
-        self, space: SearchSpace, seed: int, rule: Rule = single_path
-    ):
+    def __init__(self, space: SearchSpace, seed: int, rule: Rule = single_path):
         self.space = space
         self._rng = random.Random(seed)
         self._rule = rule

@@ -14,7 +14,6 @@ from tf_autoformer import errors
 from tf_autoformer.data import pipeline
 from tf_autoformer.training import config as config_lib
 
-
 _LOGGER = logging.getLogger(__name__)
 
 

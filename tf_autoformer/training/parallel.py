@@ -41,8 +41,8 @@ class Parallel:
     """
 
     def __init__(self, function: Callable[[Sequence[tf.Tensor], Any], Any]):
-        self._function = function
-        # Not inlined: traced and optimized once for all shares.
+        # Not inlined: traced and optimized once for all shares, and once for
+        # all graphs.
         self._share = tf.function(
             function,
             autograph=False,
@@ -54,7 +54,7 @@ class Parallel:
         size = batch[0].shape[0]
         count = min(_num_shares(), size or _num_shares())
         if count == 1:
-            return [self._function(batch, common)]
+            return [self._share(batch, common)]
         size = tf.shape(batch[0])[0]
         sizes = [(size + share) // count for share in range(count)]
         shares = zip(*(tf.split(x, sizes) for x in batch), strict=True)

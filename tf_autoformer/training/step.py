@@ -34,6 +34,23 @@ class StepMetrics(NamedTuple):
     skipped: tf.Tensor
 
 
+Gradients = dict[str, dict[str, tf.Tensor]]
+
+
+class Found(NamedTuple):
+    """What the paths so far have found on a replica's images.
+
+    Attributes:
+      losses: their shares of each path's mean loss over the global batch.
+      gradients: their sum, layer -> weight -> of the first path's slice.
+      predictions: [rows, classes], of the first path.
+    """
+
+    losses: list[tf.Tensor]
+    gradients: Gradients
+    predictions: tf.Tensor
+
+
 class TrainStep:
     """Trains the slices of a step's paths on one batch.
 
@@ -77,9 +94,17 @@ class TrainStep:
             label_smoothing=recipe.label_smoothing,
             reduction=tf.keras.losses.Reduction.NONE,
         )
-        self._gradients = parallel.Parallel(self._share_gradients)
+        self._learn = {
+            "labels": parallel.Parallel(self._share_of_labels),
+            "predictions": parallel.Parallel(self._share_of_predictions),
+        }
         # One trace for each depth: every other dimension is a tensor.
-        self._run = tf.function(self._distributed_step, autograph=False)
+        self._single = tf.function(self._single_path, autograph=False)
+        # Of several paths each has its own graph, or there would be one for
+        # each tuple of depths.
+        self._first = tf.function(self._first_path, autograph=False)
+        self._other = tf.function(self._other_path, autograph=False)
+        self._last = tf.function(self._update_of_paths, autograph=False)
 
     def __call__(
         self,
@@ -94,42 +119,91 @@ class TrainStep:
             per-replica value of it.
           targets: float32 [batch, classes], shares of each class, likewise.
           paths: architectures to train, the same on all replicas; no other
-            may exceed the first in any dimension.
+            may exceed the first in any dimension. Where there are others, a
+            new first one is a new trace.
         """
-        subnets = [supernet_lib.extent_tensors(path) for path in paths]
-        return self._run(images, targets, subnets)
+        first, *others = map(supernet_lib.extent_tensors, paths)
+        if not others:
+            return self._single(images, targets, first)
+        found = self._first(images, targets, first)
+        for subnet in others:
+            found = self._other(images, found, subnet)
+        return self._last(found)
 
     @property
     def traces(self) -> int:
-        """How often the step was traced."""
-        return self._run.experimental_get_tracing_count()
+        """How often a graph was traced."""
+        graphs = (self._single, self._first, self._other, self._last)
+        return sum(g.experimental_get_tracing_count() for g in graphs)
 
-    def _distributed_step(
-        self,
-        images: tf.Tensor,
-        targets: tf.Tensor,
-        subnets: list[extents.Extents],
+    def _single_path(
+        self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
     ) -> StepMetrics:
-        metrics = self._strategy.run(
-            self._replica_step, args=(images, targets, subnets)
-        )
+        def step(
+            images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
+        ) -> StepMetrics:
+            return self._update(self._from_labels(images, targets, subnet))
+
         # The same on all replicas.
+        return self._local(
+            self._strategy.run(step, args=(images, targets, subnet))
+        )
+
+    def _first_path(
+        self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
+    ) -> Found:
+        return self._strategy.run(
+            self._from_labels, args=(images, targets, subnet)
+        )
+
+    def _other_path(
+        self, images: tf.Tensor, found: Found, subnet: extents.Extents
+    ) -> Found:
+        return self._strategy.run(
+            self._from_predictions, args=(images, found, subnet)
+        )
+
+    def _update_of_paths(self, found: Found) -> StepMetrics:
+        return self._local(self._strategy.run(self._update, args=(found,)))
+
+    def _local(self, metrics: StepMetrics) -> StepMetrics:
+        """The first replica's values."""
         return tf.nest.map_structure(
             lambda value: self._strategy.experimental_local_results(value)[0],
             metrics,
         )
 
-    def _replica_step(
-        self,
-        images: tf.Tensor,
-        targets: tf.Tensor,
-        subnets: list[extents.Extents],
-    ) -> StepMetrics:
-        supernet, optimizer, guard = self._supernet, self._optimizer, self._guard
-        paths = [supernet.operands(subnet) for subnet in subnets]
-        found = self._accumulated((images, targets, self._noise()), paths)
+    def _from_labels(
+        self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
+    ) -> Found:
+        """What the first path finds on a replica's images."""
+        weights = self._supernet.operands(subnet)
+        loss, gradients, predictions = self._in_parts(
+            "labels", (images, targets, self._noise()), weights
+        )
+        return Found([loss], gradients, predictions)
+
+    def _from_predictions(
+        self, images: tf.Tensor, found: Found, subnet: extents.Extents
+    ) -> Found:
+        """Adds what another path finds."""
+        weights = self._supernet.operands(subnet)
+        loss, boxes, _ = self._in_parts(
+            "predictions", (images, found.predictions), weights
+        )
+        return found._replace(
+            losses=[*found.losses, loss],
+            gradients=_added(found.gradients, boxes),
+        )
+
+    def _update(self, found: Found) -> StepMetrics:
+        """Updates the first path's slices, by what all replicas found."""
+        optimizer, guard = self._optimizer, self._guard
         context = tf.distribute.get_replica_context()
-        losses, *gradients = context.all_reduce("SUM", found)
+        losses, *gradients = context.all_reduce(
+            "SUM",
+            [tf.stack(found.losses), *tf.nest.flatten(found.gradients)],
+        )
         gradients = guard.unscaled(gradients)
         norm = tf.linalg.global_norm(gradients)
         finite = tf.math.is_finite(tf.reduce_sum(losses) + norm)
@@ -137,7 +211,9 @@ class TrainStep:
             gradients, _ = tf.clip_by_global_norm(
                 gradients, self._recipe.clip_norm, use_norm=norm
             )
-        variables = tf.nest.flatten(supernet.variables_of(paths[0]))
+        variables = tf.nest.flatten(
+            self._supernet.variables_of(found.gradients)
+        )
         updates = list(zip(gradients, variables, strict=True))
 
         def update() -> None:
@@ -145,82 +221,96 @@ class TrainStep:
             if self._average is not None:
                 self._average.update(updates)
 
-        metrics = StepMetrics(
-            losses, norm, optimizer.current_rate(), guard.scale.read_value(), 0
-        )
+        rate, scale = optimizer.current_rate(), guard.scale.read_value()
         guard.apply(finite, update)
         optimizer.iterations.assign_add(1)
         skipped = tf.cast(guard.skipped.read_value(), tf.float32)
-        return metrics._replace(skipped=skipped)
+        return StepMetrics(losses, norm, rate, scale, skipped)
 
-    def _accumulated(
+    def _in_parts(
         self,
+        kind: str,
         batch: Sequence[tf.Tensor],
-        paths: list[supernet_lib.NetworkWeights],
-    ) -> list[tf.Tensor]:
-        """Losses [paths] and gradients, summed over the replica's batch.
+        weights: supernet_lib.NetworkWeights,
+    ) -> tuple[tf.Tensor, Gradients, tf.Tensor]:
+        """Loss, gradients and predictions of a replica's batch.
 
         Args:
-          batch: images, targets and noise, rows of which go together.
-          paths: the operands of each path.
+          kind: what to learn from, "labels" or "predictions".
+          batch: tensors of whose rows go together.
+          weights: the path's operands.
         """
         count = self._recipe.accumulation
         total: list[tf.Tensor] = []
+        predictions = []
         for part in zip(*(tf.split(x, count) for x in batch), strict=True):
             # One after the other: so they need the memory of one.
             with tf.control_dependencies(total):
-                shares = self._gradients(part, paths)
-                if total:
-                    shares.append(total)
-                total = [
-                    tf.add_n([tf.cast(term, tf.float32) for term in terms])
-                    for terms in zip(*shares, strict=True)
-                ]
-        return total
+                shares = self._learn[kind](part, weights)
+                predictions += [share.pop() for share in shares]
+                found = _sum(shares)
+                total = _sum([total, found]) if total else found
+        loss, *gradients = total
+        return (
+            loss,
+            tf.nest.pack_sequence_as(weights, gradients),
+            tf.concat(predictions, axis=0),
+        )
 
-    def _share_gradients(
+    def _share_of_labels(
         self,
         share: Sequence[tf.Tensor],
-        paths: list[supernet_lib.NetworkWeights],
+        weights: supernet_lib.NetworkWeights,
     ) -> list[tf.Tensor]:
-        """The losses of a share of the batch, and the sum of the gradients.
+        """Loss and gradients of a share of the batch, and predictions.
 
         Args:
           share: images, targets and noise.
-          paths: the operands of each path.
+          weights: a path's operands.
 
         Returns:
-          [paths]; for each of the first path's weights.
+          Scalar; for each of the weights; [share, classes].
         """
         images, targets, noise = share
-        losses, sums = [], {}
-        taught = None  # The first path's predictions.
-        for weights in paths:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                # The slices, not the variables: gradients have their shapes.
-                tape.watch(weights)
-                if taught is None:
-                    logits = self._supernet.forward(images, weights, noise)
-                    each = self._label_losses(images, targets, logits)
-                    taught = tf.stop_gradient(tf.nn.softmax(logits))
-                else:
-                    logits = self._supernet.forward(images, weights)
-                    each = self._cross_entropy(taught, logits)  # [batch]
-                loss = tf.reduce_sum(each) / self._recipe.batch_size
-                scaled = self._guard.scaled(loss)
-            losses.append(loss)
-            gradients = tf.nest.map_structure(
-                # Dense: what tf.gather leaves for a table repeats rows.
-                tf.convert_to_tensor,
-                tape.gradient(scaled, weights),
-            )
-            sums = _added(sums, gradients) if sums else gradients
-        return [tf.stack(losses), *tf.nest.flatten(sums)]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            # The slices, not the variables: so gradients have their shapes.
+            tape.watch(weights)
+            logits = self._supernet.forward(images, weights, noise)
+            losses = self._label_losses(images, targets, logits)
+            loss = self._mean(losses)
+            scaled = self._guard.scaled(loss)
+        return [loss, *_dense(tape, scaled, weights), tf.nn.softmax(logits)]
+
+    def _share_of_predictions(
+        self,
+        share: Sequence[tf.Tensor],
+        weights: supernet_lib.NetworkWeights,
+    ) -> list[tf.Tensor]:
+        """Loss and gradients of a share of the batch.
+
+        Args:
+          share: images and the first path's predictions.
+          weights: a path's operands.
+
+        Returns:
+          As `_share_of_labels`.
+        """
+        images, predictions = share
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            logits = self._supernet.forward(images, weights)
+            loss = self._mean(self._cross_entropy(predictions, logits))
+            scaled = self._guard.scaled(loss)
+        return [loss, *_dense(tape, scaled, weights), predictions]
+
+    def _mean(self, losses: tf.Tensor) -> tf.Tensor:
+        """What losses [share] contribute to the mean over the global batch."""
+        return tf.reduce_sum(losses) / self._recipe.batch_size
 
     def _label_losses(
         self, images: tf.Tensor, targets: tf.Tensor, logits: tf.Tensor
     ) -> tf.Tensor:
-        """Cross-entropy [batch] with the labels, and half with the teacher's."""
+        """Cross-entropy [batch], half of it with the teacher, if there is one."""
         losses = self._smoothed(targets, logits)
         if self._teacher is None:
             return losses
@@ -248,27 +338,41 @@ class TrainStep:
         return noise[start : start + rows]
 
 
-Gradients = dict[str, dict[str, tf.Tensor]]
+def _dense(
+    tape: tf.GradientTape,
+    loss: tf.Tensor,
+    weights: supernet_lib.NetworkWeights,
+) -> list[tf.Tensor]:
+    """The gradients; what tf.gather leaves for a table repeats rows."""
+    gradients = tf.nest.flatten(tape.gradient(loss, weights))
+    return [tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
-def _added(sums: Gradients, gradients: Gradients) -> Gradients:
-    """The sum, of the shapes of `sums`, in float32.
+def _sum(shares: list[list[tf.Tensor]]) -> list[tf.Tensor]:
+    """The sum of the shares' results, in float32."""
+    return [
+        tf.add_n([tf.cast(term, tf.float32) for term in terms])
+        for terms in zip(*shares, strict=True)
+    ]
+
+
+def _added(sums: Gradients, boxes: Gradients) -> Gradients:
+    """The sum, of the shapes of `sums`.
 
     Args:
       sums: layer -> weight -> sum so far.
-      gradients: of the same weights or fewer, none larger than its sum.
+      boxes: of the same weights or fewer, none larger than its sum.
     """
     result = dict(sums)
-    for layer, weights in gradients.items():
+    for layer, weights in boxes.items():
         result[layer] = {
-            weight: _padded_sum(sums[layer][weight], gradient)
-            for weight, gradient in weights.items()
+            weight: sums[layer][weight] + _padded(box, sums[layer][weight])
+            for weight, box in weights.items()
         }
     return result
 
 
-def _padded_sum(total: tf.Tensor, box: tf.Tensor) -> tf.Tensor:
-    """Adds a leading box of `total`."""
-    beyond = tf.shape(total) - tf.shape(box)
-    padded = tf.pad(box, tf.stack([tf.zeros_like(beyond), beyond], axis=1))
-    return tf.cast(total, tf.float32) + tf.cast(padded, tf.float32)
+def _padded(box: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """The box with zeros beyond it, to the shape of `like`."""
+    beyond = tf.shape(like) - tf.shape(box)
+    return tf.pad(box, tf.stack([tf.zeros_like(beyond), beyond], axis=1))
