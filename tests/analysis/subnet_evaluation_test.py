@@ -43,7 +43,8 @@ def _by_hand(
     subnet: tf.keras.Model, dataset: datasets.Dataset, split: str
 ) -> tuple[float, float, float]:
     """Top-1, top-5 and the mean cross-entropy."""
-    pixels, labels = zip(*dataset.read(split).as_numpy_iterator(), strict=True)
+    encoded, labels = zip(*dataset.read(split).as_numpy_iterator(), strict=True)
+    pixels = [tf.io.decode_png(image).numpy() for image in encoded]
     images = np.repeat((np.stack(pixels) / 255 - 0.305) / 0.376, 3, axis=-1)
     logits = np.float64(subnet(np.float32(images)))
     labels = np.array(labels)
@@ -160,7 +161,7 @@ class SubnetEvaluationTest(parameterized.TestCase):
             {"dataset": "imagenet2012"},
             "dataset is 'imagenet2012' of 1000 classes; the supernet has 10",
         ),
-        ({"dataset": "mnist"}, "dataset is 'mnist'; it must be one of digits"),
+        ({"dataset": "nope"}, "dataset is 'nope'; it must be one of digits"),
         (
             {"architecture": architecture_lib.Architecture(8, 1, (3,), (1.0,))},
             r"num_heads\[0\] is 3, outside the search space; it allows 1, 2",
