@@ -200,8 +200,8 @@ class ConfigTest(FlagsTest):
             config.experiment()
 
     def test_an_unknown_data_set_is_an_input_error(self):
-        self._parse("train", "--dataset=mnist")
-        with self.assertRaisesRegex(errors.InputError, "dataset is 'mnist'"):
+        self._parse("train", "--dataset=nope")
+        with self.assertRaisesRegex(errors.InputError, "dataset is 'nope'"):
             config.experiment()
 
     def test_an_unknown_search_space_is_an_input_error(self):

@@ -122,7 +122,7 @@ class FromOfficialTest(ConvertTest):
                 "--search_space=base",
                 "for a supernet of .*=640.* weights are of .*=128",
             ),
-            ("--dataset=mnist", "dataset is 'mnist'.*digits"),
+            ("--dataset=nope", "dataset is 'nope'.*digits"),
             ("--dataset=imagenet2012", "10 classes.* imagenet2012 has 1000"),
         ):
             with self.subTest(argument):
