@@ -87,6 +87,7 @@ class DirectionTest(ConvertTest):
         for arguments, name in (
             (["--official_checkpoint=a.pth", "--architecture=x"], "architec"),
             (["--export_official=a.pth", "--dataset=digits"], "dataset"),
+            (["--export_official=a.pth", "--image_folder=a"], "image_folder"),
             (["--export_official=a.pth", "--search_space=tiny"], "search_sp"),
             (["--export_official=a.pth", "--pooling=cls"], "pooling"),
             (["--export_official=a.pth", "--image_size=7"], "image_size"),

@@ -43,9 +43,7 @@ class FolderTest(parameterized.TestCase):
             folder.mkdir(parents=True)
             for number in range(size):
                 # The bytes tell which it is.
-                Image.fromarray(_pixels(number)).save(
-                    folder / f"{number}.png"
-                )
+                Image.fromarray(_pixels(number)).save(folder / f"{number}.png")
 
     def load(self) -> datasets.Dataset:
         return datasets.load(self.name, str(self.data_dir))
