@@ -156,6 +156,22 @@ class SubnetEvaluationTest(parameterized.TestCase):
         self.assertEqual(top_5, f"top-5     {figures.top_5:.2%}")
         self.assertEqual(loss, f"loss      {figures.loss:.4f}")
 
+    def test_a_folder_of_as_many_classes(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        encoded, _ = next(iter(self.dataset.read("test")))
+        for name in "ABCDEFGHIJ":
+            for part, size in (("train", 2), ("test", 3)):
+                (folder / part / name).mkdir(parents=True)
+                for number in range(size):
+                    path = folder / part / name / f"{number}.png"
+                    path.write_bytes(encoded.numpy())
+        first, top_1, *_ = self._lines(dataset=f"folder:{folder}")
+        self.assertStartsWith(
+            first, f"folder:{folder}, test split: 30 images at 8x8; "
+        )
+        # All images are alike, and of each class a tenth.
+        self.assertEqual(top_1, "top-1     10.00%")
+
     @parameterized.parameters(
         (
             {"dataset": "imagenet2012"},
