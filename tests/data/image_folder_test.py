@@ -137,7 +137,8 @@ class LayoutTest(FolderTest):
         (self.root / "train" / ".cache").mkdir()
         (self.root / "train" / "notes.txt").write_text("notes")
         (self.root / "train" / "cat" / "list.csv").write_text("0.png")
-        (self.root / "train" / "cat" / "._0.png").write_text("finder")
+        image = self.root / "train" / "cat" / "0.png"
+        shutil.copy(image, image.with_name("._0.png"))
         found = sum(self.splits().values(), [])
         self.assertCountEqual(found, expected)
 
