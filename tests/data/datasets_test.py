@@ -4,6 +4,7 @@ import os
 import pathlib
 from unittest import mock
 
+import numpy as np
 import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -88,6 +89,20 @@ class NamesTest(DatasetsTest):
             f"^dataset is '{name}'; it must have the features image, .* has ",
             name,
         )
+
+    @parameterized.parameters(
+        (np.uint8, 4, False), (np.uint16, 3, False), (np.float32, 1, True)
+    )
+    def test_only_images_of_whole_numbers_are_taken(
+        self, dtype, channels, is_refused
+    ):
+        with mock.patch.multiple(
+            fakes.FakeImages, dtype=dtype, shape=(None, None, channels)
+        ):
+            if is_refused:
+                self.assert_refused("image, of 8 or 16 bits", "fake_images")
+            else:
+                datasets.source("fake_images", str(self.folder))
 
     @parameterized.parameters(
         "cifar10:9.9.9", "eurosat/nope", "../x", "", "a b"

@@ -19,6 +19,8 @@ class FakeImages(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     labels: Mapping[str, Sequence[int]] = {}
     in_order = False
+    shape = (None, None, 3)
+    dtype = np.uint8
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -26,7 +28,9 @@ class FakeImages(tfds.core.GeneratorBasedBuilder):
             features=tfds.features.FeaturesDict(
                 {
                     "id": tfds.features.Text(),
-                    "image": tfds.features.Image(shape=(None, None, 3)),
+                    "image": tfds.features.Image(
+                        shape=self.shape, dtype=self.dtype
+                    ),
                     "label": tfds.features.ClassLabel(
                         names=["cat", "dog", "owl"]
                     ),
