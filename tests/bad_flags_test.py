@@ -26,8 +26,8 @@ class FlagsTest(processes.MistakeTest):
         ("train", ["stray"], "stray"),
         (
             "train",
-            ["--dataset=mnist"],
-            "dataset is 'mnist'.* one of digits",
+            ["--dataset=nope"],
+            "dataset is 'nope'.* one of digits",
         ),
         ("train", ["--search_space=huge"], "search_space is 'huge'.*tiny"),
         ("train", ["--search_space=no.json"], r"cannot read no\.json"),

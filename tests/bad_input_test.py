@@ -205,7 +205,7 @@ class WorkdirTest(TrainedTest):
                 ["--dataset=imagenet2012"],
                 "'imagenet2012' of 1000 classes; the supernet has 10$",
             ),
-            (["--dataset=mnist"], "dataset is 'mnist'.* digits"),
+            (["--dataset=nope"], "dataset is 'nope'.* digits"),
             (
                 ["--architecture=autoformer_t"],
                 r"embed_dim is 192, outside.* allows (\d+, )+\d+$",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import typing
 
@@ -200,9 +201,48 @@ class ConfigTest(FlagsTest):
             config.experiment()
 
     def test_an_unknown_data_set_is_an_input_error(self):
-        self._parse("train", "--dataset=mnist")
-        with self.assertRaisesRegex(errors.InputError, "dataset is 'mnist'"):
+        self._parse("train", "--dataset=nope")
+        with self.assertRaisesRegex(errors.InputError, "dataset is 'nope'"):
             config.experiment()
+
+    @parameterized.parameters("", "train")
+    def test_a_folder_of_images_takes_the_place_of_a_data_set(self, part):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        for name in ("cat", "dog"):
+            (folder / part / name).mkdir(parents=True)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(folder.parent)
+        self._parse("train", f"--image_folder={folder.name}/")
+        experiment = config.experiment()
+        self.assertEqual(experiment.dataset, f"folder:{folder}")
+        self.assertEqual(experiment.model.num_classes, 2)
+
+    @parameterized.parameters(
+        (
+            ["--dataset=digits"],
+            "image_folder is 'x' and dataset is 'digits'; o",
+        ),
+        ([], "image_folder is '/.*/x'; it must be a folder, but does not exis"),
+        (["--image_folder=gs://x"], "image_folder is 'gs://x'; .* machine"),
+    )
+    def test_a_folder_that_cannot_be_is_an_input_error(self, more, message):
+        self._parse("train", "--image_folder=x", *more)
+        with self.assertRaisesRegex(errors.InputError, message):
+            config.experiment()
+
+    def test_a_folder_goes_on_as_it_was_made_with(self):
+        parent = pathlib.Path(self.create_tempdir().full_path)
+        folder = parent / "images"
+        for name in ("cat", "dog"):
+            (folder / name).mkdir(parents=True)
+        made = dataclasses.replace(
+            EXPERIMENT,
+            dataset=f"folder:{folder}",
+            model=dataclasses.replace(EXPERIMENT.model, num_classes=2),
+        )
+        experiment_lib.claim(parent / "work", dataclasses.asdict(made))
+        self._parse("train", workdir=parent / "work")
+        self.assertEqual(config.experiment().dataset, made.dataset)
 
     def test_an_unknown_search_space_is_an_input_error(self):
         self._parse("train", "--search_space=huge")
@@ -477,6 +517,17 @@ class NewBinariesTest(FlagsTest):
                 data_dir="data",
             ),
         )
+
+    @parameterized.parameters("evaluate", "convert")
+    def test_an_evaluation_and_a_conversion_may_be_of_a_folder(self, binary):
+        arguments = ["--architecture=autoformer_t"]
+        if binary == "convert":
+            arguments = ["--official_checkpoint=x"]
+        self._parse(binary, *arguments, "--image_folder=~/images")
+        task = (
+            config.untold() if binary == "convert" else config.evaluation_task()
+        )
+        self.assertEqual(task.dataset, f"folder:{pathlib.Path.home()}/images")
 
     @parameterized.parameters("split=all", "batch_size=0", "batch_size=x")
     def test_an_evaluation_that_cannot_be_is_refused(self, flag):

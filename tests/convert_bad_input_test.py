@@ -87,6 +87,7 @@ class DirectionTest(ConvertTest):
         for arguments, name in (
             (["--official_checkpoint=a.pth", "--architecture=x"], "architec"),
             (["--export_official=a.pth", "--dataset=digits"], "dataset"),
+            (["--export_official=a.pth", "--image_folder=a"], "image_folder"),
             (["--export_official=a.pth", "--search_space=tiny"], "search_sp"),
             (["--export_official=a.pth", "--pooling=cls"], "pooling"),
             (["--export_official=a.pth", "--image_size=7"], "image_size"),
@@ -122,7 +123,7 @@ class FromOfficialTest(ConvertTest):
                 "--search_space=base",
                 "for a supernet of .*=640.* weights are of .*=128",
             ),
-            ("--dataset=mnist", "dataset is 'mnist'.*digits"),
+            ("--dataset=nope", "dataset is 'nope'.*digits"),
             ("--dataset=imagenet2012", "10 classes.* imagenet2012 has 1000"),
         ):
             with self.subTest(argument):

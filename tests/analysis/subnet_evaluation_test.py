@@ -43,7 +43,8 @@ def _by_hand(
     subnet: tf.keras.Model, dataset: datasets.Dataset, split: str
 ) -> tuple[float, float, float]:
     """Top-1, top-5 and the mean cross-entropy."""
-    pixels, labels = zip(*dataset.read(split).as_numpy_iterator(), strict=True)
+    encoded, labels = zip(*dataset.read(split).as_numpy_iterator(), strict=True)
+    pixels = [tf.io.decode_png(image).numpy() for image in encoded]
     images = np.repeat((np.stack(pixels) / 255 - 0.305) / 0.376, 3, axis=-1)
     logits = np.float64(subnet(np.float32(images)))
     labels = np.array(labels)
@@ -155,12 +156,28 @@ class SubnetEvaluationTest(parameterized.TestCase):
         self.assertEqual(top_5, f"top-5     {figures.top_5:.2%}")
         self.assertEqual(loss, f"loss      {figures.loss:.4f}")
 
+    def test_a_folder_of_as_many_classes(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        encoded, _ = next(iter(self.dataset.read("test")))
+        for name in "ABCDEFGHIJ":
+            for part, size in (("train", 2), ("test", 3)):
+                (folder / part / name).mkdir(parents=True)
+                for number in range(size):
+                    path = folder / part / name / f"{number}.png"
+                    path.write_bytes(encoded.numpy())
+        first, top_1, *_ = self._lines(dataset=f"folder:{folder}")
+        self.assertStartsWith(
+            first, f"folder:{folder}, test split: 30 images at 8x8; "
+        )
+        # All images are alike, and of each class a tenth.
+        self.assertEqual(top_1, "top-1     10.00%")
+
     @parameterized.parameters(
         (
             {"dataset": "imagenet2012"},
             "dataset is 'imagenet2012' of 1000 classes; the supernet has 10",
         ),
-        ({"dataset": "mnist"}, "dataset is 'mnist'; it must be one of digits"),
+        ({"dataset": "nope"}, "dataset is 'nope'; it must be one of digits"),
         (
             {"architecture": architecture_lib.Architecture(8, 1, (3,), (1.0,))},
             r"num_heads\[0\] is 3, outside the search space; it allows 1, 2",

@@ -4,6 +4,7 @@ import collections
 import tempfile
 
 import numpy as np
+import tensorflow as tf
 from absl.testing import absltest, parameterized
 from sklearn import datasets as sklearn_datasets
 
@@ -17,7 +18,10 @@ def _prepare() -> dict[str, list[tuple[np.ndarray, int]]]:
     with tempfile.TemporaryDirectory() as folder:
         dataset = datasets.load("digits", folder)
         return {
-            split: list(dataset.read(split).as_numpy_iterator())
+            split: [
+                (tf.io.decode_png(encoded).numpy(), label)
+                for encoded, label in dataset.read(split).as_numpy_iterator()
+            ]
             for split in SIZES
         }
 

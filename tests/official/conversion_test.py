@@ -182,10 +182,32 @@ class BadFileTest(ConversionTest):
 
 
 class DatasetTest(ConversionTest):
-    @parameterized.parameters((10, "digits"), (1000, "imagenet2012"))
+    @parameterized.parameters(
+        (1000, "imagenet2012"),
+        (100, "cifar100"),
+        (102, "oxford_flowers102"),
+        (196, "cars196"),
+        (37, "oxford_iiit_pet"),
+        (8142, "i_naturalist2018"),
+    )
     def test_is_the_one_of_as_many_classes(self, classes, dataset):
-        self.convert(self.save_zeros(num_classes=classes))
+        with self.assertLogs(conversion.__name__, logging.INFO) as logs:
+            self.convert(self.save_zeros(num_classes=classes))
         self.assertEqual(experiment.load(self.workdir).dataset, dataset)
+        self.assertIn(
+            f"taken to be {dataset}, of as many classes, for its labels",
+            logs.output[0],
+        )
+
+    def test_of_several_it_is_the_first_and_the_others_are_told(self):
+        with self.assertLogs(conversion.__name__, logging.INFO) as logs:
+            self.convert(self.save_zeros(num_classes=10))
+        self.assertEqual(experiment.load(self.workdir).dataset, "digits")
+        self.assertRegex(
+            logs.output[0],
+            "digits, of as many classes as cifar10 has too, .*; --dataset or "
+            "--image_folder names another$",
+        )
 
     def test_can_be_named(self):
         self.convert(dataset="digits")
@@ -205,7 +227,7 @@ class DatasetTest(ConversionTest):
         )
 
     def test_an_unknown_one_is_refused(self):
-        self.check_refused(GAP, "dataset is 'mnist'", dataset="mnist")
+        self.check_refused(GAP, "dataset is 'nope'", dataset="nope")
 
 
 class SpaceTest(ConversionTest):

@@ -15,6 +15,7 @@ from unittest import mock
 import numpy as np
 import onnxruntime
 import tensorflow as tf
+import tensorflow_datasets as tfds
 from absl.testing import absltest
 from tensorflow_serving.apis import prediction_log_pb2
 
@@ -309,6 +310,38 @@ class ImageSizeTest(absltest.TestCase):
         self.assertEqual(outputs["logits"].shape, [2, 10])
 
 
+class LabelsTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def _classes(self, dataset: str, data_dir: str | None) -> set[bytes]:
+        """What an export answers to some images."""
+        supernet = _supernet("average", "both")
+        folder = self.folder / "1"
+        savedmodel.export(supernet, SUBNET, dataset, folder, data_dir=data_dir)
+        signature = tf.saved_model.load(folder).signatures["serving_default"]
+        images = np.random.default_rng(5).uniform(size=[50, SIZE, SIZE, 3])
+        outputs = signature(images=tf.constant(images, tf.float32))
+        return set(outputs["classes"].numpy())
+
+    def test_those_of_a_folder_are_its_folders(self):
+        names = [f"class {letter}" for letter in "ABCDEFGHIJ"]
+        for name in names:
+            (self.folder / "images" / name).mkdir(parents=True)
+        found = self._classes(f"folder:{self.folder / 'images'}", None)
+        self.assertLessEqual(found, {name.encode() for name in names})
+
+    def test_those_that_only_prepared_data_know_are_theirs(self):
+        names = [f"class {letter}" for letter in "ABCDEFGHIJ"]
+        builder = tfds.builder("cifar10", data_dir=self.folder)
+        builder.info.features["label"].names = names
+        builder.data_path.mkdir(parents=True)
+        builder.info.write_to_directory(builder.data_dir)
+        found = self._classes("cifar10", str(self.folder))
+        self.assertLessEqual(found, {name.encode() for name in names})
+
+
 class FailedExportTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
@@ -334,6 +367,19 @@ class FailedExportTest(absltest.TestCase):
         ):
             savedmodel.export(
                 supernet, SUBNET, "digits", self.parent / "1", (8, 10)
+            )
+        self.assertEmpty(list(self.parent.iterdir()))
+
+    def test_a_folder_of_other_classes_than_trained_on_leaves_nothing(self):
+        images = pathlib.Path(self.create_tempdir().full_path)
+        for name in "ABCDEFGHIJK":
+            (images / name).mkdir()
+        supernet = _supernet("average", "both")
+        with self.assertRaisesRegex(
+            errors.InputError, "now of 11 classes; the supernet has 10"
+        ):
+            savedmodel.export(
+                supernet, SUBNET, f"folder:{images}", self.parent / "1"
             )
         self.assertEmpty(list(self.parent.iterdir()))
 

@@ -145,16 +145,13 @@ def _size(builder: tfds.core.DatasetBuilder, split: str) -> int:
     """Images of a prepared split.
 
     Raises:
-      InputError: there is none, or it is empty.
+      InputError: there is none.
     """
-    where = f"{builder.name} as prepared in {builder.data_dir}"
     try:
-        size = builder.info.splits[split].num_examples
+        return builder.info.splits[split].num_examples
     except (KeyError, ValueError) as error:
         found = ", ".join(builder.info.splits) or "none"
         raise errors.InputError(
-            f"{where} has no split {split}; it has {found}"
+            f"{builder.name} as prepared in {builder.data_dir} has no split "
+            f"{split}; it has {found}"
         ) from error
-    if not size:
-        raise errors.InputError(f"{where} has no image in split {split}")
-    return size
