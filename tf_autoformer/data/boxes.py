@@ -29,9 +29,9 @@ def draw(
         tf.random.experimental.stateless_split(seed, 2)
     )
     draws = tf.random.stateless_uniform([2, _TRIES], sides_seed)
-    low, high = tf.unstack(tf.math.log(tf.constant(aspect)))
+    low, high = tf.unstack(tf.math.log(tf.constant(aspect, tf.float32)))
     root_aspect = tf.exp((low + draws[1] * (high - low)) / 2)
-    pixels = tf.cast(tf.reduce_prod(shape), tf.float32)
+    pixels = tf.reduce_prod(tf.cast(shape, tf.float32))
     root_area = tf.sqrt(pixels * (area[0] + draws[0] * (area[1] - area[0])))
     sides = tf.stack([root_area / root_aspect, root_area * root_aspect], 1)
     sides = tf.cast(tf.round(sides), tf.int32)  # [tries, (height, width)]

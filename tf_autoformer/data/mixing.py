@@ -91,8 +91,12 @@ def _partners(rows: tf.Tensor) -> tf.Tensor:
 
 def _beta(alpha: float, seed: tf.Tensor) -> tf.Tensor:
     """A draw of Beta(alpha, alpha), float32 []."""
-    # In float64: of a small alpha, both draws would often be 0 in float32.
-    first, second = tf.unstack(
-        tf.random.stateless_gamma([2], seed, alpha, dtype=tf.float64)
+    gamma_seed, power_seed = tf.unstack(
+        tf.random.experimental.stateless_split(seed, 2)
     )
-    return tf.cast(tf.math.divide_no_nan(first, first + second), tf.float32)
+    # Gamma(a) is Gamma(a + 1) times U^(1 / a); in logarithms, as of a small
+    # alpha both draws would be 0.
+    draws = tf.random.stateless_gamma([2], gamma_seed, alpha + 1.0)
+    powers = tf.random.stateless_uniform([2], power_seed, 1e-30, 1)
+    first, second = tf.unstack(tf.math.log(draws) + tf.math.log(powers) / alpha)
+    return tf.sigmoid(first - second)

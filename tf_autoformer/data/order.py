@@ -39,7 +39,8 @@ def endless(
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
         # Of this function's graph: the process's seed is of no influence.
-        tf.random.set_seed(seed)
+        # Of zero it would compare the tensor `number` with zero.
+        tf.random.set_seed(seed + 1)
         shuffled = examples.shuffle(
             buffer, seed=number, reshuffle_each_iteration=False
         )
