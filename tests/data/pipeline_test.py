@@ -1,4 +1,4 @@
-"""The pipelines: what comes, in which order, and from where they continue.
+"""Training batches: what comes, in which order, and from where it goes on.
 
 Images of one grey level each, which is in no other image; their labels are
 their numbers.
@@ -14,12 +14,12 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
+from tests import encoded
 from tf_autoformer import errors
 from tf_autoformer.data import (
     augmentation,
     config,
     cropping,
-    datasets,
     memory,
     pipeline,
     preprocessing,
@@ -36,27 +36,14 @@ ALL = dataclasses.replace(
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.1, 0.3)
 PNG = tf.io.encode_png(np.zeros([10, 12, 3], np.uint8)).numpy()
 
+# Bytes that hold all decoded images, all encoded ones, or a few.
+DECODED = COUNT * 8 * 8 * 3
+ENCODED = COUNT * len(PNG) * 2
+FEW = 10 * len(PNG)
+
 
 def _encode(number: int) -> bytes:
     return tf.io.encode_png(np.full([10, 12, 3], 5 * number, np.uint8)).numpy()
-
-
-@dataclasses.dataclass
-class Numbered:
-    """A data set whose image i is all of grey level 5·i and has label i."""
-
-    source: datasets.Source
-    encoded: list[bytes]
-
-    def num_examples(self, split: datasets.Split) -> int:
-        assert split == "train"
-        return len(self.encoded)
-
-    def read(self, split: datasets.Split) -> tf.data.Dataset:
-        assert split == "train"
-        return tf.data.Dataset.from_tensor_slices(
-            (self.encoded, tf.range(len(self.encoded), dtype=tf.int64))
-        )
 
 
 def _take(batches: tf.data.Dataset, count: int) -> list:
@@ -67,18 +54,13 @@ def _labels(batches: list) -> np.ndarray:
     return np.concatenate([targets.argmax(-1) for _, targets in batches])
 
 
-class PipelineTest(parameterized.TestCase):
+class TrainingTest(parameterized.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        source = dataclasses.replace(
-            datasets.source("digits"),
-            num_classes=COUNT,
-            mean=MEAN,
-            std=STD,
-            crop=None,
+        cls.dataset = encoded.dataset(
+            [_encode(i) for i in range(COUNT)], mean=MEAN, std=STD
         )
-        cls.dataset = Numbered(source, [_encode(i) for i in range(COUNT)])
 
     def _training(self, recipe=PLAIN, batch_size=20, seed=1, **options):
         return pipeline.training(
@@ -110,16 +92,8 @@ class PipelineTest(parameterized.TestCase):
             for part, expected_part in zip(batch, expected_batch, strict=True):
                 np.testing.assert_array_equal(part, expected_part)
 
-
-# Bytes that hold all decoded images, all encoded ones, or a few.
-DECODED = COUNT * 8 * 8 * 3
-ENCODED = COUNT * len(PNG) * 2
-FEW = 10 * len(PNG)
-
-
-class TrainingTest(PipelineTest):
-    @parameterized.product(
-        recipe=(JITTERED, CROPPED, ALL), memory=(DECODED, ENCODED, FEW)
+    @parameterized.parameters(
+        (JITTERED, DECODED), (CROPPED, FEW), (ALL, ENCODED)
     )
     def test_from_any_step_on_it_is_the_uninterrupted_stream_to_the_bit(
         self, recipe, memory
@@ -127,24 +101,24 @@ class TrainingTest(PipelineTest):
         self._limit_memory(memory)
         # 50 / 20: steps 2 and 7 hold images of two epochs.
         whole = _take(self._training(recipe), 9)
-        for start_step in (1, 2, 5, 7):
+        for start_step in (1, 2, 7):
             with self.subTest(start_step=start_step):
                 rest = self._training(recipe, start_step=start_step)
                 expected = whole[start_step:][:2]
                 self._assert_same(_take(rest, 2), expected)
 
-    @parameterized.product(recipe=(JITTERED, ALL), workers=(1, 2, 5))
+    @parameterized.parameters(JITTERED, ALL)
     def test_the_parts_are_the_rows_that_one_device_sees_to_the_bit(
-        self, recipe, workers
+        self, recipe
     ):
-        steps, replicas = 4, 2
-        whole = _take(self._training(recipe, start_step=3), steps)
+        steps, workers, replicas = 2, 2, 2
+        whole = _take(self._training(recipe, 24, start_step=3), steps)
         parts = []
         for worker in range(workers):
             part = pipeline.Part(worker, workers, replicas)
-            batches = self._training(recipe, start_step=3, part=part)
+            batches = self._training(recipe, 24, start_step=3, part=part)
             parts.append(_take(batches, steps * replicas))
-        rows = 20 // (workers * replicas)
+        rows = 24 // (workers * replicas)
         for step in range(steps):
             elements = [
                 part[step * replicas + replica]
@@ -152,8 +126,8 @@ class TrainingTest(PipelineTest):
                 for replica in range(replicas)
             ]
             self.assertEqual({len(y) for _, y in elements}, {rows})
-            found = [np.concatenate(part) for part in zip(*elements)]
-            self._assert_same([found], [whole[step]])
+            found = map(np.concatenate, zip(*elements, strict=True))
+            self._assert_same([list(found)], [whole[step]])
 
     @parameterized.product(
         recipe=(PLAIN, CROPPED), memory=(DECODED, ENCODED, FEW)
@@ -249,10 +223,11 @@ class TrainingTest(PipelineTest):
             tf.py_function(lambda: read.append(1), [], [])
             return image, label
 
+        plain = self.dataset.read("train")
         with mock.patch.object(
             self.dataset,
             "read",
-            lambda split: Numbered.read(self.dataset, split).map(count),
+            lambda split: plain.map(count),
         ):
             batches = self._training(CROPPED)
         read.clear()  # Of the sample.
@@ -266,7 +241,7 @@ class TrainingTest(PipelineTest):
         whole = _labels(_take(self._training(CROPPED, 4), 30))
         decoded = self._count_decoded()
         _take(self._training(CROPPED, 4, start_step=14), 1)
-        labels = [self.dataset.encoded.index(image) for image in decoded]
+        labels = [self.dataset.images.index(image) for image in decoded]
         # Read ahead are at most some batches.
         self.assertBetween(len(labels), 4, 40)
         self.assertEqual(labels, whole[56:][: len(labels)].tolist())
@@ -277,7 +252,7 @@ class TrainingTest(PipelineTest):
         decoded = self._count_decoded()
         part = pipeline.Part(worker=1, workers=2)
         _take(self._training(CROPPED, 10, part=part), 2)
-        labels = [self.dataset.encoded.index(image) for image in decoded]
+        labels = [self.dataset.images.index(image) for image in decoded]
         rows = whole.reshape([20, 10])[:, 5:].ravel()
         self.assertBetween(len(labels), 10, 60)
         self.assertEqual(labels, rows[: len(labels)].tolist())
@@ -289,8 +264,8 @@ class TrainingTest(PipelineTest):
         slow = _labels(_take(self._training(CROPPED, 20), 1))[0]
 
         def delayed(image, *arguments):
-            def wait(encoded):
-                if encoded.numpy() == self.dataset.encoded[slow]:
+            def wait(image):
+                if image.numpy() == self.dataset.images[slow]:
                     time.sleep(0.5)
 
             with tf.control_dependencies([tf.py_function(wait, [image], [])]):
@@ -311,10 +286,8 @@ class TrainingTest(PipelineTest):
     def test_a_batch_that_cannot_be_split_is_refused(
         self, batch_size, recipe, part, rule
     ):
-        message = (
-            f"^batch_size is {batch_size}; it must be a multiple of {rule}"
-        )
-        with self.assertRaisesRegex(errors.InputError, message):
+        message = f"batch_size is {batch_size}; it must be a multiple of {rule}"
+        with self.assertRaisesRegex(errors.InputError, f"^{message}"):
             self._training(recipe, batch_size, part=part)
 
     def test_shapes_and_types(self):

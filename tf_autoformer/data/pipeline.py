@@ -158,6 +158,9 @@ def training(
             pixels, targets = mixing.mix(pixels, targets, recipe, mixing_seed)
         return pixels, targets
 
+    options = tf.data.Options()
+    # Fused with the batch, the map would wait for every image of it.
+    options.experimental_optimization.map_and_batch_fusion = deterministic
     return (
         numbered.map(
             augment,
@@ -167,6 +170,7 @@ def training(
         .batch(rows, drop_remainder=True)
         .enumerate()
         .map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .with_options(options)
         .prefetch(tf.data.AUTOTUNE)
     )
 
