@@ -11,7 +11,7 @@ from tf_autoformer.data import (
     config,
     cropping,
     datasets,
-    geometry,
+    jitter,
     memory,
     mixing,
     order,
@@ -145,13 +145,13 @@ def training(
     ) -> tuple[tf.Tensor, tf.Tensor]:
         pixels, labels = batch
         step, replica = number // part.replicas, number % part.replicas
-        geometry_seed, mixing_seed = _fold(step_seed, start_step + step)
+        jitter_seed, mixing_seed = _fold(step_seed, start_step + step)
         if recipe.geometric_jitter:
             # Of the whole batch: a cosine's last bit depends on how many are
             # computed with it.
-            drawn = geometry.draw(batch_size, image_size, geometry_seed)
+            drawn = jitter.draw(batch_size, image_size, jitter_seed)
             row = first + replica * rows
-            pixels = geometry.transform(pixels, drawn[row : row + rows])
+            pixels = jitter.apply(pixels, drawn[row : row + rows])
         pixels = preprocessing.normalize(pixels, source.mean, source.std)
         targets = tf.one_hot(labels, source.num_classes)
         if recipe.mixes:

@@ -1,14 +1,10 @@
 """Small rotations, shifts and zooms of tiny images."""
 
 import math
-import warnings
 
 import tensorflow as tf
 
-with warnings.catch_warnings():
-    # The announcement that this release is the last.
-    warnings.simplefilter("ignore")
-    import tensorflow_addons as tfa
+from tf_autoformer.data import addons
 
 # Of a digit on 8×8 pixels, what keeps it readable.
 _MAX_ANGLE = math.radians(5)
@@ -25,7 +21,7 @@ def draw(count: int, size: tuple[int, int], seed: tf.Tensor) -> tf.Tensor:
       seed: int32 [2]; the same seed gives the same result.
 
     Returns:
-      float32 [count, 8], for `transform`.
+      float32 [count, 8], for `apply`.
     """
     height, width = size
     draws = tf.random.stateless_uniform([4, count], seed, -1, 1)
@@ -41,7 +37,7 @@ def draw(count: int, size: tuple[int, int], seed: tf.Tensor) -> tf.Tensor:
     return tf.stack([cosine, -sine, a2, sine, cosine, b2, zero, zero], axis=1)
 
 
-def transform(images: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
+def apply(images: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
     """Rotates, shifts and zooms images.
 
     Args:
@@ -51,4 +47,4 @@ def transform(images: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
     Returns:
       Images of the same shape and range; what comes in from outside is black.
     """
-    return tfa.image.transform(images, transforms, interpolation="BILINEAR")
+    return addons.image.transform(images, transforms, interpolation="BILINEAR")

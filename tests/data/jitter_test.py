@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tf_autoformer.data import geometry
+from tf_autoformer.data import jitter
 
 SIDE = 17  # Odd: the centre is a pixel.
 CENTRE = SIDE // 2
@@ -15,10 +15,8 @@ CENTRE = SIDE // 2
 
 def _jitter(images: np.ndarray, seed: tuple[int, int]) -> tf.Tensor:
     batch, height, width, _ = images.shape
-    transforms = geometry.draw(
-        batch, (height, width), tf.convert_to_tensor(seed)
-    )
-    return geometry.transform(images, transforms)
+    transforms = jitter.draw(batch, (height, width), tf.convert_to_tensor(seed))
+    return jitter.apply(images, transforms)
 
 
 def _coordinates(batch: int) -> np.ndarray:
@@ -58,7 +56,7 @@ def _bilinear(image: np.ndarray, x: float, y: float) -> float:
     return total
 
 
-class GeometryTest(absltest.TestCase):
+class JitterTest(absltest.TestCase):
     def test_the_seed_decides_the_result(self):
         images = np.float32(np.random.default_rng(0).random([4, 8, 8, 3]))
         first, same, other = (
@@ -120,7 +118,7 @@ class GeometryTest(absltest.TestCase):
     def test_with_all_limits_zero_nothing_changes(self):
         images = np.float32(np.random.default_rng(2).random([3, 6, 9, 3]))
         with mock.patch.multiple(
-            geometry, _MAX_ANGLE=0.0, _MAX_SHIFT=0.0, _MAX_ZOOM=0.0
+            jitter, _MAX_ANGLE=0.0, _MAX_SHIFT=0.0, _MAX_ZOOM=0.0
         ):
             found = _jitter(images, [0, 0])
         np.testing.assert_allclose(found, images, atol=1e-6)
@@ -128,7 +126,7 @@ class GeometryTest(absltest.TestCase):
     def test_an_image_that_is_not_square_turns_around_its_centre(self):
         image = np.zeros([1, 5, 9, 1], np.float32)
         image[:, 2, 4] = 1  # The centre.
-        with mock.patch.multiple(geometry, _MAX_SHIFT=0.0, _MAX_ZOOM=0.0):
+        with mock.patch.multiple(jitter, _MAX_SHIFT=0.0, _MAX_ZOOM=0.0):
             found = _jitter(image, [0, 0])
         self.assertAlmostEqual(found.numpy()[0, 2, 4, 0], 1, delta=1e-5)
 
@@ -150,10 +148,10 @@ class GeometryTest(absltest.TestCase):
 
     def test_rows_are_transformed_alone_as_in_the_batch(self):
         images = np.float32(np.random.default_rng(5).random([10, 8, 8, 3]))
-        transforms = geometry.draw(10, (8, 8), tf.constant([3, 4]))
-        whole = geometry.transform(images, transforms)
+        transforms = jitter.draw(10, (8, 8), tf.constant([3, 4]))
+        whole = jitter.apply(images, transforms)
         for rows in (slice(0, 3), slice(3, 10)):
-            part = geometry.transform(images[rows], transforms[rows])
+            part = jitter.apply(images[rows], transforms[rows])
             np.testing.assert_array_equal(part, whole[rows])
 
 
