@@ -140,7 +140,7 @@ def main() -> None:
     batches = Batches(**worker.settings())
     cases: dict[str, Callable[..., Any]] = {
         "training": batches.training,
-        "stages": lambda: batches.stages(),
+        "stages": batches.stages,
     }
     worker.serve(cases)
 

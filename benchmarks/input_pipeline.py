@@ -38,7 +38,7 @@ def main() -> None:
     path = FLAGS.update and pathlib.Path(os.path.expanduser(FLAGS.update))
     if path:
         table.split(path)  # Fails before the long work.
-    referee = comparison.Referee(len(_PRECISIONS) * FLAGS.rounds)
+    referee = comparison.Referee(len(_PRECISIONS) * FLAGS.rounds + 1)
     with (
         tempfile.TemporaryDirectory() as folder,
         worker.Worker(

@@ -10,6 +10,7 @@ from absl.testing import absltest, parameterized
 
 from tf_autoformer.data import (
     augmentation,
+    color_jitter,
     config,
     datasets,
     erasing,
@@ -54,19 +55,21 @@ class AugmentTest(parameterized.TestCase):
         for module, name in (
             (augmentation, "flip"),
             (randaugment, "apply"),
-            (randaugment, "color_jitter"),
+            (color_jitter, "apply"),
             (erasing, "erase"),
         ):
             self.enter_context(
                 mock.patch.object(
-                    module, name, self._recorded(name, getattr(module, name))
+                    module, name, self._recorded(module, getattr(module, name))
                 )
             )
 
-    def _recorded(self, name, function):
+    def _recorded(self, module, function):
+        name = module.__name__.rpartition(".")[-1]
+
         def record(image, *arguments):
             self.calls.append((name, image.dtype, arguments))
-            return image if name == "apply" else function(image, *arguments)
+            return function(image, *arguments)
 
         return record
 
@@ -82,16 +85,18 @@ class AugmentTest(parameterized.TestCase):
         return [name for name, _, _ in self.calls]
 
     def test_deits_changes_in_their_order(self):
-        self.assertEqual(self._names(), ["flip", "apply", "erase"])
-        _, apply, erase = self.calls
-        self.assertEqual(apply[1], tf.uint8)
-        self.assertEqual(apply[2][1:], (2, 9, 0.5, SOURCE.mean))
+        self.assertEqual(
+            self._names(), ["augmentation", "randaugment", "erasing"]
+        )
+        _, colors, erase = self.calls
+        self.assertEqual(colors[1], tf.uint8)
+        self.assertEqual(colors[2][1:], (2, 9, 0.5, SOURCE.mean))
         self.assertEqual(erase[1], tf.float32)
         self.assertEqual(erase[2][:-1], (0.25, SOURCE.mean, SOURCE.std))
 
     def test_colours_are_jittered_where_there_is_no_randaugment(self):
         names = self._names(randaugment=0, random_erasing=0)
-        self.assertEqual(names, ["flip", "color_jitter"])
+        self.assertEqual(names, ["augmentation", "color_jitter"])
         self.assertEqual(self.calls[1][2][1:], (0.4,))
 
     def test_with_nothing_on_an_image_is_only_scaled(self):

@@ -2,7 +2,13 @@
 
 import tensorflow as tf
 
-from tf_autoformer.data import config, datasets, erasing, randaugment
+from tf_autoformer.data import (
+    color_jitter,
+    config,
+    datasets,
+    erasing,
+    randaugment,
+)
 
 
 def augment(
@@ -38,7 +44,7 @@ def augment(
             source.mean,
         )
     elif recipe.color_jitter:
-        image = randaugment.color_jitter(image, color_seed, recipe.color_jitter)
+        image = color_jitter.apply(image, color_seed, recipe.color_jitter)
     image = tf.image.convert_image_dtype(image, tf.float32)
     if recipe.random_erasing:
         image = erasing.erase(
