@@ -15,7 +15,7 @@ import tempfile
 from absl import flags
 
 from benchmarks import comparison, table, worker
-from tf_autoformer import binary
+from tf_autoformer import binary, errors
 
 FLAGS = flags.FLAGS
 _PRECISIONS = ("float32", "bfloat16")
@@ -38,6 +38,11 @@ def main() -> None:
     path = FLAGS.update and pathlib.Path(os.path.expanduser(FLAGS.update))
     if path:
         table.split(path)  # Fails before the long work.
+    if FLAGS.batch_size % 2:
+        raise errors.InputError(
+            f"batch_size is {FLAGS.batch_size}; it must be even, as neighbours "
+            "are mixed"
+        )
     referee = comparison.Referee(len(_PRECISIONS) * FLAGS.rounds + 1)
     with (
         tempfile.TemporaryDirectory() as folder,

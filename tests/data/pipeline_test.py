@@ -30,8 +30,10 @@ COUNT = 50
 PLAIN = config.NONE
 CROPPED = dataclasses.replace(PLAIN, crop_area=0.3)
 JITTERED = dataclasses.replace(PLAIN, geometric_jitter=True)
+DEIT = config.AugmentationConfig(crop_area=0.3)
+# Without what takes seconds to trace.
 ALL = dataclasses.replace(
-    config.AugmentationConfig(), crop_area=0.3, geometric_jitter=True
+    DEIT, randaugment=0, color_jitter=0, geometric_jitter=True
 )
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.1, 0.3)
 PNG = tf.io.encode_png(np.zeros([10, 12, 3], np.uint8)).numpy()
@@ -107,7 +109,7 @@ class TrainingTest(parameterized.TestCase):
                 expected = whole[start_step:][:2]
                 self._assert_same(_take(rest, 2), expected)
 
-    @parameterized.parameters(JITTERED, ALL)
+    @parameterized.parameters(ALL, DEIT)
     def test_the_parts_are_the_rows_that_one_device_sees_to_the_bit(
         self, recipe
     ):
@@ -175,13 +177,6 @@ class TrainingTest(parameterized.TestCase):
         self._assert_same(_take(self._training(ALL), 2), first)
         other = _take(self._training(ALL, seed=2), 2)
         self.assertFalse(np.array_equal(_labels(first), _labels(other)))
-        erased = dataclasses.replace(PLAIN, random_erasing=1)
-        self.assertEqual(
-            *(
-                _labels(_take(self._training(erased, seed=3), 2)).tolist()
-                for _ in range(2)
-            )
-        )
 
     def test_all_of_a_batch_is_mixed_alike_and_each_batch_anew(self):
         recipe = dataclasses.replace(PLAIN, mixup=0.8)
