@@ -81,6 +81,11 @@ class EraseTest(absltest.TestCase):
     def test_an_image_in_which_no_box_fits_stays(self):
         np.testing.assert_array_equal(_erase(50, 1.0, (1, 1)), -1)
 
+    def test_a_box_may_leave_a_single_line_but_not_less(self):
+        for shape, axis in (((3, 30), 2), ((30, 3), 1)):
+            changed = (_erase(300, 1.0, shape) != -1)[..., 0]
+            self.assertEqual(changed.any(axis).sum(axis=1).max(), 2)
+
     def test_outside_of_the_box_nothing_changes(self):
         image = np.float32(np.random.default_rng(0).random([9, 7, 3]))
         found = erasing.erase(image, 1.0, MEAN, STD, tf.constant([1, 1]))
