@@ -116,7 +116,7 @@ def markdown(rows: Sequence[Row], command: str) -> str:
             ]
         )
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return "\n\n".join([table, _legend(rows), _provenance(command)]) + "\n"
+    return "\n\n".join([table, _legend(rows), provenance(command)]) + "\n"
 
 
 def _legend(rows: Sequence[Row]) -> str:
@@ -142,7 +142,8 @@ def _legend(rows: Sequence[Row]) -> str:
     return textwrap.fill(text, 80)
 
 
-def _provenance(command: str) -> str:
+def provenance(command: str) -> str:
+    """What was typed, where it ran, and of which versions."""
     versions = []
     for library in _LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

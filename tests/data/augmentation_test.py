@@ -1,196 +1,121 @@
-"""Random mirroring and geometry.
+"""What one image goes through: which changes, in which order, of which seed."""
 
-Geometry is measured on images that hold their own coordinates.
-"""
-
+import dataclasses
 import math
 from unittest import mock
 
 import numpy as np
 import tensorflow as tf
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 
-from tf_autoformer.data import augmentation
+from tf_autoformer.data import (
+    augmentation,
+    color_jitter,
+    config,
+    datasets,
+    erasing,
+    randaugment,
+)
 
-SIDE = 17  # Odd: the centre is a pixel.
-CENTRE = SIDE // 2
-
-
-def _random_images(*shape: int) -> np.ndarray:
-    return np.float32(np.random.default_rng(0).random(shape))
-
-
-def _coordinates(batch: int) -> np.ndarray:
-    """Images whose first channel is x and whose second is y, in [0, 1]."""
-    y, x = np.mgrid[:SIDE, :SIDE] / (SIDE - 1)
-    return np.repeat(np.float32(np.stack([x, y], -1))[None], batch, axis=0)
+SOURCE = datasets.source("imagenet2012")
+DEIT = config.AugmentationConfig()
 
 
-def _measure(seed: int, batch: int) -> np.ndarray:
-    """Where each image's pixels were read from.
-
-    Bilinear interpolation of a linear function is exact, so that the pixels
-    around the centre, which come from inside, hold what they were read at.
-
-    Returns:
-      [batch, 2, 3]: input (x, y), relative to the centre, is this matrix times
-      output (x, y, 1), relative to the centre.
-    """
-    read = augmentation.jitter_geometry(_coordinates(batch), [seed, 1])
-    read = np.float64(read) * (SIDE - 1) - CENTRE  # [batch, y, x, (x, y)]
-    centre = read[:, CENTRE, CENTRE]
-    right = read[:, CENTRE, CENTRE + 1] - centre
-    down = read[:, CENTRE + 1, CENTRE] - centre
-    return np.stack([right, down, centre], axis=-1)
-
-
-def _bilinear(image: np.ndarray, x: float, y: float) -> float:
-    """One bilinear sample; outside of the image is black."""
-    height, width = image.shape
-    left, top = math.floor(x), math.floor(y)
-    total = 0.0
-    for row in (top, top + 1):
-        for column in (left, left + 1):
-            if 0 <= row < height and 0 <= column < width:
-                weight = (1 - abs(x - column)) * (1 - abs(y - row))
-                total += weight * image[row, column]
-    return total
+def _image(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
 class FlipTest(absltest.TestCase):
-    def test_each_image_is_itself_or_its_mirror_by_a_fair_draw(self):
-        batch = 2_000
-        images = _random_images(batch, 3, 4, 3)
-        found = augmentation.flip(images, [1, 2]).numpy()
+    def test_an_image_is_itself_or_its_mirror_by_a_fair_draw(self):
+        count = 2_000
+        image = _image(3, 4, 3)
+        found = tf.data.Dataset.range(count).map(
+            lambda number: augmentation.flip(
+                image, tf.stack([tf.cast(number, tf.int32), 1])
+            )
+        )
+        found = np.stack(list(found.as_numpy_iterator()))
         itself, mirrored = (
             (found == other).all(axis=(1, 2, 3))
-            for other in (images, images[:, :, ::-1])
+            for other in (image, image[:, ::-1])
         )
         np.testing.assert_array_equal(itself, ~mirrored)
         # Four deviations of a fair coin.
         self.assertAlmostEqual(
-            mirrored.mean(), 0.5, delta=4 * 0.5 / math.sqrt(batch)
+            mirrored.mean(), 0.5, delta=4 * 0.5 / math.sqrt(count)
         )
-        # Neighbours differ as often as not: each has a draw of its own.
+        # Neighbours differ as often as not.
         self.assertBetween(np.mean(mirrored[1:] == mirrored[:-1]), 0.45, 0.55)
 
-    def test_the_seed_decides_the_result(self):
-        images = _random_images(50, 3, 4, 3)
-        first, same, other = (
-            augmentation.flip(images, seed).numpy()
-            for seed in ([5, 7], [5, 7], [5, 8])
-        )
-        np.testing.assert_array_equal(first, same)
-        self.assertTrue(np.any(first != other))
 
-    def test_shape_and_type_are_kept_in_a_graph(self):
-        spec = tf.TensorSpec([None, 8, 6, 3], tf.float32)
-        found = tf.function(augmentation.flip).get_concrete_function(
-            spec, tf.TensorSpec([2], tf.int32)
-        )
-        self.assertEqual(found.output_shapes.as_list(), [None, 8, 6, 3])
-        self.assertEqual(found.output_dtypes, tf.float32)
-
-
-class JitterGeometryTest(absltest.TestCase):
-    def test_the_seed_decides_the_result(self):
-        images = np.float32(np.random.default_rng(0).random([4, 8, 8, 3]))
-        first, same, other = (
-            augmentation.jitter_geometry(images, seed).numpy()
-            for seed in ([5, 7], [5, 7], [5, 8])
-        )
-        np.testing.assert_array_equal(first, same)
-        self.assertGreater(np.abs(first - other).max(), 0.1)
-
-    def test_every_pixel_is_a_bilinear_sample_with_black_outside(self):
-        batch = 6
-        images = np.float32(
-            np.random.default_rng(1).random([batch, SIDE, SIDE, 1])
-        )
-        found = augmentation.jitter_geometry(images, [2, 1]).numpy()
-        for image, result, matrix in zip(
-            images, found, _measure(2, batch), strict=True
+class AugmentTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.calls = []
+        for module, name in (
+            (augmentation, "flip"),
+            (randaugment, "apply"),
+            (color_jitter, "apply"),
+            (erasing, "erase"),
         ):
-            for row in range(SIDE):
-                for column in range(SIDE):
-                    offset = [column - CENTRE, row - CENTRE, 1]
-                    x, y = matrix @ offset + CENTRE
-                    self.assertAlmostEqual(
-                        result[row, column, 0],
-                        _bilinear(image[..., 0], x, y),
-                        delta=1e-4,
-                    )
-
-    def test_rotation_shift_and_zoom_are_uniform_in_their_limits(self):
-        batch = 20_000
-        matrix = _measure(3, batch)
-        # Columns: the images of a step to the right and of a step down.
-        (a, b), (c, d) = matrix[:, 0, :2].T, matrix[:, 1, :2].T
-        np.testing.assert_allclose(a, d, atol=1e-4)  # A rotation and
-        np.testing.assert_allclose(b, -c, atol=1e-4)  # a common scale.
-        draws = {
-            "angle": np.degrees(np.arctan2(c, a)) / 5,
-            "zoom": (np.hypot(a, c) - 1) / 0.05,
-            "right": matrix[:, 0, 2] / (0.04 * SIDE),
-            "down": matrix[:, 1, 2] / (0.04 * SIDE),
-        }
-        for name, draw in draws.items():
-            with self.subTest(name):
-                # Uniform from -1 to 1: the expected value of |draw| is 1/2,
-                # and the largest of so many comes close to 1.
-                sigma = 1 / math.sqrt(batch)
-                self.assertAlmostEqual(draw.mean(), 0, delta=4 * sigma)
-                self.assertAlmostEqual(
-                    np.abs(draw).mean(), 0.5, delta=4 * sigma
+            self.enter_context(
+                mock.patch.object(
+                    module, name, self._recorded(module, getattr(module, name))
                 )
-                self.assertBetween(draw.max(), 0.99, 1.001)
-                self.assertBetween(draw.min(), -1.001, -0.99)
-        correlations = np.corrcoef(list(draws.values())) - np.eye(4)
-        self.assertLess(np.abs(correlations).max(), 4 / math.sqrt(batch))
+            )
 
-    def test_each_image_of_a_batch_has_its_own_draw(self):
-        matrices = _measure(4, 50).reshape(50, -1)
-        self.assertLen(np.unique(matrices.round(4), axis=0), 50)
+    def _recorded(self, module, function):
+        name = module.__name__.rpartition(".")[-1]
 
-    def test_with_all_limits_zero_nothing_changes(self):
-        images = np.float32(np.random.default_rng(2).random([3, 6, 9, 3]))
-        with mock.patch.multiple(
-            augmentation, _MAX_ANGLE=0.0, _MAX_SHIFT=0.0, _MAX_ZOOM=0.0
-        ):
-            found = augmentation.jitter_geometry(images, [0, 0])
-        np.testing.assert_allclose(found, images, atol=1e-6)
+        def record(image, *arguments):
+            self.calls.append((name, image.dtype, arguments))
+            return function(image, *arguments)
 
-    def test_an_image_that_is_not_square_turns_around_its_centre(self):
-        image = np.zeros([1, 5, 9, 1], np.float32)
-        image[:, 2, 4] = 1  # The centre.
-        with mock.patch.multiple(augmentation, _MAX_SHIFT=0.0, _MAX_ZOOM=0.0):
-            found = augmentation.jitter_geometry(image, [0, 0])
-        self.assertAlmostEqual(found.numpy()[0, 2, 4, 0], 1, delta=1e-5)
+        return record
 
-    def test_shape_type_and_range_are_kept(self):
-        images = np.float32(np.random.default_rng(3).random([200, 8, 8, 3]))
-        images = images.round()  # Only 0 and 1.
-        found = augmentation.jitter_geometry(images, [1, 1])
-        self.assertEqual(found.shape, images.shape)
+    def _names(self, **changes) -> list[str]:
+        """Which changes a recipe makes, in order."""
+        self.calls.clear()
+        recipe = dataclasses.replace(DEIT, **changes)
+        found = augmentation.augment(
+            tf.constant(_image(6, 8, 3)), recipe, SOURCE, tf.constant([1, 2])
+        )
+        self.assertEqual(found.shape, [6, 8, 3])
         self.assertEqual(found.dtype, tf.float32)
-        self.assertGreaterEqual(found.numpy().min(), 0)
-        self.assertLessEqual(found.numpy().max(), 1 + 1e-6)
+        return [name for name, _, _ in self.calls]
 
-    def test_a_graph_gives_what_eager_execution_gives(self):
-        images = tf.random.stateless_uniform([7, 8, 8, 3], [0, 0])
-        seed = tf.constant([1, 2])
-        graph = tf.function(
-            augmentation.jitter_geometry,
-            input_signature=[
-                tf.TensorSpec([None, 8, 8, 3], tf.float32),
-                tf.TensorSpec([2], tf.int32),
-            ],
+    def test_deits_changes_in_their_order(self):
+        self.assertEqual(
+            self._names(), ["augmentation", "randaugment", "erasing"]
         )
-        np.testing.assert_allclose(
-            graph(images, seed),
-            augmentation.jitter_geometry(images, seed),
-            atol=1e-5,
+        _, colors, erase = self.calls
+        self.assertEqual(colors[1], tf.uint8)
+        self.assertEqual(colors[2][1:], (2, 9, 0.5, SOURCE.mean))
+        self.assertEqual(erase[1], tf.float32)
+        self.assertEqual(erase[2][:-1], (0.25, SOURCE.mean, SOURCE.std))
+
+    def test_colours_are_jittered_where_there_is_no_randaugment(self):
+        names = self._names(randaugment=0, random_erasing=0)
+        self.assertEqual(names, ["augmentation", "color_jitter"])
+        self.assertEqual(self.calls[1][2][1:], (0.4,))
+
+    def test_with_nothing_on_an_image_is_only_scaled(self):
+        image = _image(6, 8, 3)
+        found = augmentation.augment(
+            tf.constant(image), config.NONE, SOURCE, tf.constant([1, 2])
         )
+        self.assertEmpty(self.calls)
+        np.testing.assert_allclose(found, image / 255, rtol=1e-6)
+
+    def test_each_change_has_a_seed_that_does_not_depend_on_the_others(self):
+        self._names()
+        flip, apply, erase = (
+            next(a for a in arguments if isinstance(a, tf.Tensor)).numpy()
+            for _, _, arguments in self.calls
+        )
+        self.assertLen({tuple(seed) for seed in (flip, apply, erase)}, 3)
+        self._names(flip=False, randaugment=0, color_jitter=0)
+        np.testing.assert_array_equal(self.calls[0][2][-1], erase)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """From pixels to inputs, against Pillow's bicubic resize."""
 
+import io
+
 import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
@@ -30,6 +32,61 @@ def _pillow(
     ]
     resized = np.stack([np.asarray(channel) for channel in channels], axis=-1)
     return np.clip(resized / 255, 0, 1)
+
+
+def _file(image: np.ndarray, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, kind, **options)
+    return file.getvalue()
+
+
+class DecodeTest(parameterized.TestCase):
+    @parameterized.parameters("JPEG", "PNG", "BMP")
+    def test_the_pixels_are_pillows_to_the_bit(self, kind):
+        # Smooth, as JPEG's blocks are only then within its range.
+        image = np.asarray(Image.fromarray(_random(5, 7, 3)).resize((50, 40)))
+        file = _file(image, kind)
+        expected = np.asarray(Image.open(io.BytesIO(file)))
+        np.testing.assert_array_equal(preprocessing.decode(file), expected)
+
+    def test_a_grey_image_has_three_equal_channels(self):
+        image = _random(9, 7)
+        found = preprocessing.decode(_file(image, "PNG"))
+        np.testing.assert_array_equal(found, np.stack([image] * 3, axis=-1))
+
+    def test_works_in_a_pipeline_on_both_kinds(self):
+        files = [_file(_random(8, 8, 3), kind) for kind in ("PNG", "JPEG")]
+        found = tf.data.Dataset.from_tensor_slices(files).map(
+            preprocessing.decode
+        )
+        self.assertEqual(found.element_spec.shape.as_list(), [None, None, 3])
+        self.assertLen(list(found), 2)
+
+
+class ResizeTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ((90, 61), (32, 32)), ((20, 30), (32, 24)), ((300, 20), (32, 32))
+    )
+    def test_levels_are_within_one_of_pillows(self, shape, size):
+        # Pillow rounds and clips between its two passes: no contrast that
+        # overshoots.
+        image = 64 + _random(*shape, 3) // 2
+        expected = Image.fromarray(image).resize(
+            size[::-1], Image.Resampling.BICUBIC
+        )
+        found = preprocessing.to_levels(
+            preprocessing.resize(tf.constant(image), size)
+        )
+        self.assertEqual(found.dtype, tf.uint8)
+        difference = np.abs(np.int32(found) - np.asarray(expected))
+        self.assertLessEqual(difference.max(), 1)
+        self.assertLess(difference.mean(), 0.3)
+
+    def test_levels_are_rounded(self):
+        found = preprocessing.to_levels(
+            tf.constant([0.0, 0.6, 254.4, 255]) / 255
+        )
+        np.testing.assert_array_equal(found, [0, 1, 254, 255])
 
 
 class ToRgbTest(parameterized.TestCase):

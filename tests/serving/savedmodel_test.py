@@ -5,6 +5,7 @@ graph optimizer can abort the process on graphs that are correct.
 """
 
 import dataclasses
+import io
 import os
 import pathlib
 import subprocess
@@ -17,6 +18,7 @@ import onnxruntime
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl.testing import absltest
+from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
 from tf_autoformer import errors
@@ -128,10 +130,9 @@ def _encoded_images() -> list[bytes]:
 
 
 def _decoded(encoded: bytes) -> tf.Tensor:
-    """The image as `serving_default` takes it, by tf.image alone."""
-    is_png = encoded.startswith(b"\x89PNG")
-    decode = tf.io.decode_png if is_png else tf.io.decode_jpeg
-    pixels = tf.cast(decode(encoded, channels=3), tf.float32) / 255
+    """The image as `serving_default` takes it, by Pillow and tf.image."""
+    pixels = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
+    pixels = tf.cast(pixels, tf.float32) / 255
     resized = tf.image.resize(pixels, [SIZE, SIZE], "bicubic", antialias=True)
     return tf.clip_by_value(resized, 0, 1)
 

@@ -1,21 +1,57 @@
 """The tf.data pipelines of training and evaluation."""
 
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from tf_autoformer.data import datasets, preprocessing
-
-# Bytes of decoded images that a pipeline holds: a data set that is no larger
-# is decoded once, and of a larger one so much is shuffled at a time.
-_MEMORY = 2**31
+from tf_autoformer import errors
+from tf_autoformer.data import (
+    augmentation,
+    config,
+    cropping,
+    datasets,
+    jitter,
+    memory,
+    mixing,
+    order,
+    preprocessing,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
+    """The rows of each batch that a process makes, and for how many replicas.
+
+    Attributes:
+      worker: number of the process.
+      workers: processes that share the training, with as many replicas each.
+      replicas: of this process.
+    """
+
     worker: int = 0
     workers: int = 1
     replicas: int = 1
+
+    def rows(self, batch_size: int, mixes: bool) -> int:
+        """Rows of a replica.
+
+        Raises:
+          InputError: the batch cannot be split so, or not into pairs to mix.
+        """
+        unit = self.workers * self.replicas
+        rule = f"the number of replicas, {unit}"
+        if mixes:
+            rule = f"twice {rule}, as neighbours are mixed"
+            unit *= 2
+        if batch_size < 1 or batch_size % unit:
+            raise errors.InputError(
+                f"batch_size is {batch_size}; it must be a multiple of {rule}"
+            )
+        return batch_size // (self.workers * self.replicas)
+
+
+_WHOLE = Part()
 
 
 def images(
@@ -33,16 +69,7 @@ def images(
     Returns:
       (image float32 [*image_size, 3], RGB in [0, 1]; label int64).
     """
-    crop = dataset.source.crop
-    return dataset.read(split).map(
-        lambda image, label: (
-            preprocessing.to_rgb(
-                preprocessing.decode(image), image_size, crop
-            ),
-            label,
-        ),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
+    return _decode(dataset.read(split), dataset, image_size)
 
 
 def training(
@@ -50,50 +77,100 @@ def training(
     image_size: tuple[int, int],
     batch_size: int,
     seed: int,
+    recipe: config.AugmentationConfig,
     start_step: int = 0,
+    part: Part = _WHOLE,
+    deterministic: bool = True,
 ) -> tf.data.Dataset:
     """Endless batches of augmented training images.
 
-    Order and augmentation follow from the seed and the step, so that a
-    training that continues at `start_step` sees what it would have seen. This
-    holds for the first iterator of the result; another one shuffles anew.
+    The images of all steps are numbered. Which image a number has, and how it
+    is augmented, follows from the seed and the number; how a batch is mixed,
+    from the seed and the step. So a training that continues at `start_step`
+    sees what it would have seen, and each part of a batch is what it is in the
+    whole, to the bit.
 
     Args:
       dataset: where from.
       image_size: height and width in pixels.
-      batch_size: images of one step, over all replicas.
+      batch_size: images of one step, over all workers and replicas.
       seed: of order and augmentation.
+      recipe: of augmentation.
       start_step: the first step to yield.
+      part: which rows of each batch to make; no other is decoded.
+      deterministic: whether an image that takes long is waited for; if not,
+        others take its place, also in the next batch.
 
     Returns:
-      (images float32 [batch, *image_size, 3], normalized;
-      labels int64 [batch]) for each step.
+      (images float32 [rows, *image_size, 3], normalized; targets float32
+      [rows, classes]) of each replica in turn, for each step.
+
+    Raises:
+      InputError: the batch cannot be split as it has to be.
     """
+    rows = part.rows(batch_size, recipe.mixes)
+    examples, held, decode = _training_examples(dataset, image_size, recipe)
+    numbered = order.endless(
+        examples,
+        dataset.num_examples("train"),
+        held,
+        seed,
+        start_step * batch_size,
+        block=max(1, batch_size // recipe.repeated_augmentation),
+        repeats=recipe.repeated_augmentation,
+    )
+    first = part.worker * part.replicas * rows
+    if part.workers > 1:
+        end = first + part.replicas * rows
+        numbered = numbered.filter(
+            lambda number, _: (
+                (number % batch_size >= first) & (number % batch_size < end)
+            )
+        )
     source = dataset.source
-    size = dataset.num_examples("train")
+    image_seed, step_seed = tf.constant([[seed, 0], [seed, 1]])
 
     def augment(
-        step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]
+        number: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        image, label = example
+        crop_seed, changes_seed = _fold(image_seed, number)
+        pixels = augmentation.augment(
+            decode(image, crop_seed), recipe, source, changes_seed
+        )
+        return tf.ensure_shape(pixels, [*image_size, 3]), label
+
+    def finish(
+        number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor]:
         pixels, labels = batch
-        step_seed = tf.stack([tf.constant(seed, tf.int64), step])
-        pixels = source.augment(pixels, tf.cast(step_seed, tf.int32))
+        step, replica = number // part.replicas, number % part.replicas
+        jitter_seed, mixing_seed = _fold(step_seed, start_step + step)
+        if recipe.geometric_jitter:
+            # Of the whole batch: a cosine's last bit depends on how many are
+            # computed with it.
+            drawn = jitter.draw(batch_size, image_size, jitter_seed)
+            row = first + replica * rows
+            pixels = jitter.apply(pixels, drawn[row : row + rows])
         pixels = preprocessing.normalize(pixels, source.mean, source.std)
-        return pixels, labels
+        targets = tf.one_hot(labels, source.num_classes)
+        if recipe.mixes:
+            pixels, targets = mixing.mix(pixels, targets, recipe, mixing_seed)
+        return pixels, targets
 
-    held = _images_in_memory(image_size)
-    examples = images(dataset, "train", image_size)
-    if size <= held:
-        examples = examples.cache()
+    options = tf.data.Options()
+    # Fused with the batch, the map would wait for every image of it.
+    options.experimental_optimization.map_and_batch_fusion = deterministic
     return (
-        examples.shuffle(
-            min(size, held), seed=seed, reshuffle_each_iteration=True
+        numbered.map(
+            augment,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=deterministic,
         )
-        .repeat()
-        .batch(batch_size, drop_remainder=True)
+        .batch(rows, drop_remainder=True)
         .enumerate()
-        .skip(start_step)
-        .map(augment, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .with_options(options)
         .prefetch(tf.data.AUTOTUNE)
     )
 
@@ -117,8 +194,13 @@ def evaluation(
       labels int64 [batch]).
     """
     source = dataset.source
+    size = dataset.num_examples(split)
+    fits = memory.fits(size, image_size, tf.float32)
+    examples = dataset.read(split)
+    if not fits:
+        examples, _ = memory.hold_encoded(examples, size)
     batches = (
-        images(dataset, split, image_size)
+        _decode(examples, dataset, image_size)
         .batch(batch_size)
         .map(
             lambda pixels, labels: (
@@ -128,12 +210,59 @@ def evaluation(
             num_parallel_calls=tf.data.AUTOTUNE,
         )
     )
-    if dataset.num_examples(split) <= _images_in_memory(image_size):
+    if fits:
         batches = batches.cache()
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def _images_in_memory(image_size: tuple[int, int]) -> int:
-    """How many decoded images may be held in memory."""
-    height, width = image_size
-    return _MEMORY // (height * width * 3 * 4)
+def _training_examples(
+    dataset: datasets.Dataset,
+    image_size: tuple[int, int],
+    recipe: config.AugmentationConfig,
+) -> tuple[tf.data.Dataset, int, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
+    """What is shuffled, how many are held, and how it becomes uint8 pixels."""
+    examples = dataset.read("train")
+    size = dataset.num_examples("train")
+
+    def crop(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        box = cropping.decode(image, recipe.crop_area, seed)
+        return preprocessing.to_levels(preprocessing.resize(box, image_size))
+
+    def whole(image: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+        pixels = preprocessing.to_rgb(
+            preprocessing.decode(image), image_size, dataset.source.crop
+        )
+        return preprocessing.to_levels(pixels)
+
+    if recipe.crop_area or not memory.fits(size, image_size, tf.uint8):
+        held, count = memory.hold_encoded(examples, size)
+        return held, count, crop if recipe.crop_area else whole
+    decoded = examples.map(
+        lambda image, label: (whole(image, label), label),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return decoded.cache(), size, lambda pixels, _: pixels
+
+
+def _decode(
+    examples: tf.data.Dataset,
+    dataset: datasets.Dataset,
+    image_size: tuple[int, int],
+) -> tf.data.Dataset:
+    """Encoded images as `images` has them."""
+    crop = dataset.source.crop
+    return examples.map(
+        lambda image, label: (
+            preprocessing.to_rgb(preprocessing.decode(image), image_size, crop),
+            label,
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+def _fold(seed: tf.Tensor, number: tf.Tensor) -> list[tf.Tensor]:
+    """Two seeds int32 [2] from one and a number."""
+    folded = tf.random.experimental.stateless_fold_in(
+        seed, tf.cast(number, tf.int32)
+    )
+    return tf.unstack(tf.random.experimental.stateless_split(folded, 2))

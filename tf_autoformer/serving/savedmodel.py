@@ -73,10 +73,9 @@ class ServedSubnet(tf.Module):
         size = tuple(self.image_shape[:2])
 
         def decode(encoded: tf.Tensor) -> tf.Tensor:
-            image = tf.io.decode_image(
-                encoded, channels=3, expand_animations=False
+            return preprocessing.to_rgb(
+                preprocessing.decode(encoded), size, self._source.crop
             )
-            return preprocessing.to_rgb(image, size, self._source.crop)
 
         images = tf.map_fn(
             decode,

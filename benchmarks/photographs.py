@@ -1,0 +1,73 @@
+"""JPEGs of the size that ImageNet's have, made of two real photographs."""
+
+import dataclasses
+import io
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from sklearn import datasets as sklearn_datasets
+
+from tf_autoformer.data import datasets
+
+_NAMES = ("china.jpg", "flower.jpg")
+_SIZE = (500, 375)  # Width and height.
+_QUALITY = 90
+
+
+@dataclasses.dataclass(frozen=True)
+class Photographs:
+    """As `datasets.Dataset`, read from files; the labels are of no meaning.
+
+    Attributes:
+      source: ImageNet's.
+      files: one for each image.
+    """
+
+    source: datasets.Source
+    files: tuple[str, ...]
+
+    def num_examples(self, split: datasets.Split) -> int:
+        """Images, of every split the same."""
+        del split
+        return len(self.files)
+
+    def read(self, split: datasets.Split) -> tf.data.Dataset:
+        """(encoded image string [], label int64 [])."""
+        del split
+        return tf.data.Dataset.from_tensor_slices(
+            (list(self.files), tf.range(len(self.files), dtype=tf.int64))
+        ).map(lambda file, label: (tf.io.read_file(file), label))
+
+
+def make(folder: pathlib.Path, count: int, seed: int) -> Photographs:
+    """Writes random crops of the photographs, each resized and mirrored.
+
+    Args:
+      folder: where to.
+      count: how many.
+      seed: of the crops.
+    """
+    rng = np.random.default_rng(seed)
+    photographs = [
+        Image.fromarray(sklearn_datasets.load_sample_image(name))
+        for name in _NAMES
+    ]
+    files = []
+    for number in range(count):
+        photograph = photographs[number % len(photographs)]
+        height = rng.uniform(0.6, 1) * photograph.height
+        width = height * _SIZE[0] / _SIZE[1]
+        left = rng.uniform(0, photograph.width - width)
+        top = rng.uniform(0, photograph.height - height)
+        box = (left, top, left + width, top + height)
+        image = photograph.resize(_SIZE, Image.Resampling.BICUBIC, box)
+        if rng.random() < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        data = io.BytesIO()
+        image.save(data, "JPEG", quality=_QUALITY)
+        file = folder / f"{number}.jpg"
+        file.write_bytes(data.getvalue())
+        files.append(str(file))
+    return Photographs(datasets.source("imagenet2012"), tuple(files))
