@@ -8,7 +8,7 @@ from tests.training import trainings
 from tf_autoformer.supernet import subnet
 from tf_autoformer.training import step
 
-SPACE = trainings.SPACE
+SPACE, SMALL = trainings.SPACE, trainings.SMALL_SPACE
 SMOOTHING = trainings.SMOOTHING
 
 
@@ -103,17 +103,6 @@ class TrainStepTest(parameterized.TestCase):
                 big.numpy()[box], small, atol=1e-6, rtol=0, err_msg=name
             )
 
-    def test_one_and_two_replicas_agree_over_20_steps(self):
-        one, two = (trainings.Training(n, drop_path=0.3) for n in (1, 2))
-        architectures = trainings.draw(20)
-
-        metrics = [_numbers(t.run(architectures)) for t in (one, two)]
-
-        np.testing.assert_allclose(*metrics, atol=1e-5, rtol=0)
-        self.assertGreater(np.ptp(metrics[0][:, 0]), 0.01)
-        for first, second in zip(one.state(), two.state(), strict=True):
-            np.testing.assert_allclose(first, second, atol=1e-5, rtol=0)
-
     def test_200_architectures_after_each_depths_first_cause_no_trace(self):
         training = trainings.Training(replicas=1)
         architectures = trainings.draw(200)
@@ -143,11 +132,11 @@ class TrainStepTest(parameterized.TestCase):
         self.assertGreater(np.abs(first - without).max(), 1e-3)
 
     def test_reports_the_loss_norm_and_rate_of_this_step(self):
-        training = trainings.Training(replicas=1)
+        training = trainings.Training(1, SMALL)
         images, targets = trainings.data(1)
-        standalone = subnet.inherit(training.supernet, SPACE.smallest)
+        standalone = subnet.inherit(training.supernet, SMALL.smallest)
 
-        (metrics,) = _numbers(training.run([(SPACE.smallest,)]))
+        (metrics,) = _numbers(training.run([(SMALL.smallest,)]))
 
         with tf.GradientTape() as tape:
             loss = tf.keras.losses.CategoricalCrossentropy(

@@ -1,5 +1,6 @@
 """Tiny trainings: a supernet, its optimizer and its step on virtual CPUs."""
 
+import functools
 import random
 from collections.abc import Sequence
 
@@ -20,8 +21,8 @@ SPACE = search_space.SearchSpace(
     num_heads=(1, 2, 3),
     mlp_ratios=(0.5, 1.0, 2.0),
 )
-# Of one trace, where the depth does not matter.
-FLAT_SPACE = search_space.SearchSpace((8, 12), (1,), (1, 2), (0.5, 1.0))
+# Of one depth, so that a step has one trace.
+SMALL_SPACE = search_space.SearchSpace((8, 12), (2,), (1, 2), (0.5, 1.0))
 BATCH = 8
 CLASSES = 5
 SMOOTHING = 0.1
@@ -41,6 +42,15 @@ def model(
         qkv_bias_layout=layout,
         drop_path=drop_path,
         init_stddev=0.1,
+    )
+
+
+@functools.cache
+def _strategy(replicas: int) -> tf.distribute.Strategy:
+    # One for all: each counts its collective operations from the same number,
+    # and TensorFlow remembers which shape the operation of a number had.
+    return tf.distribute.MirroredStrategy(
+        [f"/cpu:{index}" for index in range(replicas)]
     )
 
 
@@ -68,9 +78,7 @@ class Training:
         taught_by: teacher.Teacher | None = None,
         **recipe,
     ):
-        self.strategy = tf.distribute.MirroredStrategy(
-            [f"/cpu:{index}" for index in range(replicas)]
-        )
+        self.strategy = _strategy(replicas)
         tf.keras.utils.set_random_seed(0)
         recipe = config.TrainingConfig(
             **{
