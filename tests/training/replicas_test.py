@@ -36,10 +36,12 @@ class ReplicasTest(absltest.TestCase):
     def test_on_a_single_path_over_10_steps(self):
         self._check(trainings.draw(10, space=SPACE), None)
 
-    def test_on_a_sandwich_with_all_that_a_step_can_do(self):
+    def test_on_several_paths_with_all_that_a_step_can_do(self):
         images, targets = trainings.data(4)
         images[2 * trainings.BATCH] = np.nan  # The first replica sees it.
-        steps = trainings.draw(4, 0, sampling.sandwich, SPACE)
+        steps = [
+            (SPACE.largest, *path) for path in trainings.draw(4, space=SPACE)
+        ]
 
         self._check(steps, (images, targets), **ALL)
 
