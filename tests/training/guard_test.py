@@ -25,12 +25,10 @@ def _broken() -> tuple[np.ndarray, np.ndarray]:
     return images, targets
 
 
-class SkippingTest(parameterized.TestCase):
-    @parameterized.parameters(1, 2)
-    def test_a_batch_that_is_not_finite_changes_nothing_and_is_counted(
-        self, replicas
-    ):
-        training, twin = (_train(replicas, skips=True) for _ in range(2))
+class SkippingTest(absltest.TestCase):
+    # On two replicas: replicas_test.
+    def test_a_batch_that_is_not_finite_changes_nothing_and_is_counted(self):
+        training, twin = (_train(1, skips=True) for _ in range(2))
         (paths,) = trainings.draw(1, 5, space=SPACE)
         before = training.state()
 
@@ -47,7 +45,7 @@ class SkippingTest(parameterized.TestCase):
         (wanted,) = twin.run([paths])
 
         self.assertEqual(found.skipped, 1)
-        np.testing.assert_array_equal(found[:4], wanted[:4])
+        np.testing.assert_array_equal(found.losses, wanted.losses)
         changed = 0
         for now, other, was in zip(
             training.state(), twin.state(), before, strict=True
@@ -66,7 +64,7 @@ class SkippingTest(parameterized.TestCase):
             self.assertTrue(np.isnan(values).any())
 
 
-class ScaleTest(parameterized.TestCase):
+class ScaleTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
         self.guard = guard_lib.Guard(scales=True)
@@ -138,7 +136,7 @@ class Float16Test(parameterized.TestCase):
         self.assertFalse(np.isfinite(metrics.gradient_norm))
         self.assertEqual(metrics.loss_scale, 2.0**40)
         self.assertEqual(metrics.skipped, 1)
-        self.assertEqual(float(training.guard.scale), 2.0**39)
+        self.assertEqual(training.guard.scale.numpy(), 2.0**39)
         for was, now in zip(before, training.state(), strict=True):
             np.testing.assert_array_equal(was, now)
 
@@ -147,7 +145,7 @@ class Float16Test(parameterized.TestCase):
 
         self.assertTrue(np.isfinite(metrics.gradient_norm))
         self.assertEqual(metrics.skipped, 1)
-        self.assertEqual(int(training.guard.finite_steps), 1)
+        self.assertEqual(training.guard.finite_steps.numpy(), 1)
         self.assertNotEqual(training.weights()[0].tolist(), before[0].tolist())
 
 

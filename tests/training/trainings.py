@@ -46,7 +46,7 @@ def model(
 
 
 @functools.cache
-def _strategy(replicas: int) -> tf.distribute.Strategy:
+def strategy(replicas: int) -> tf.distribute.Strategy:
     # One for all: each counts its collective operations from the same number,
     # and TensorFlow remembers which shape the operation of a number had.
     return tf.distribute.MirroredStrategy(
@@ -78,7 +78,7 @@ class Training:
         taught_by: teacher.Teacher | None = None,
         **recipe,
     ):
-        self.strategy = _strategy(replicas)
+        self.strategy = strategy(replicas)
         tf.keras.utils.set_random_seed(0)
         recipe = config.TrainingConfig(
             **{

@@ -125,7 +125,11 @@ class TrainStep:
         targets: tf.Tensor,
         subnets: list[extents.Extents],
     ) -> StepMetrics:
-        supernet, optimizer, guard = self._supernet, self._optimizer, self._guard
+        supernet, optimizer, guard = (
+            self._supernet,
+            self._optimizer,
+            self._guard,
+        )
         paths = [supernet.operands(subnet) for subnet in subnets]
         found = self._accumulated((images, targets, self._noise()), paths)
         context = tf.distribute.get_replica_context()
@@ -220,7 +224,7 @@ class TrainStep:
     def _label_losses(
         self, images: tf.Tensor, targets: tf.Tensor, logits: tf.Tensor
     ) -> tf.Tensor:
-        """Cross-entropy [batch] with the labels, and half with the teacher's."""
+        """Cross-entropy [batch] with the labels, half with the teacher's."""
         losses = self._smoothed(targets, logits)
         if self._teacher is None:
             return losses
