@@ -13,6 +13,7 @@ from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import sampling, search_space
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import (
+    average,
     checkpoint,
     config,
     experiment,
@@ -31,14 +32,22 @@ EXPERIMENT = experiment.Experiment(
 )
 
 
+AVERAGED = dataclasses.replace(
+    EXPERIMENT, training=config.TrainingConfig(ema_decay=0.5)
+)
+
+
 class _Training:
     """All that is saved, in a state that depends on the seed."""
 
-    def __init__(self, folder: pathlib.Path, seed: int):
+    def __init__(self, folder: pathlib.Path, seed: int, averages=False):
         tf.keras.utils.set_random_seed(seed)
-        self.supernet = supernet_lib.Supernet(
-            EXPERIMENT.model, EXPERIMENT.space
+        self.supernet, averaged = (
+            supernet_lib.Supernet(EXPERIMENT.model, EXPERIMENT.space)
+            for _ in range(2)
         )
+        self.averaged = averaged if averages else None
+        self.guard = guard.Guard(scales=True)
         self.optimizer = optimizer.EntangledAdamW(0.1, weight_decay=0.1)
         self.optimizer.build(self.supernet.trainable_variables)
         self.sampler = sampling.Sampler(EXPERIMENT.space, seed)
@@ -47,7 +56,8 @@ class _Training:
             self.supernet,
             self.optimizer,
             self.sampler,
-            guard.Guard(),
+            self.guard,
+            self.averaged,
         )
 
     def advance(self) -> None:
@@ -60,7 +70,14 @@ class _Training:
         )
 
     def state(self) -> list[np.ndarray]:
-        variables = [*self.supernet.variables, *self.optimizer.variables]
+        variables = [
+            *self.supernet.variables,
+            *self.optimizer.variables,
+            *(self.averaged.variables if self.averaged else []),
+            self.guard.scale,
+            self.guard.finite_steps,
+            self.guard.skipped,
+        ]
         return [variable.numpy() for variable in variables]
 
 
@@ -85,6 +102,47 @@ class CheckpointTest(absltest.TestCase):
         for _ in range(5):
             self.assertEqual(saved.sampler.sample(), restored.sampler.sample())
 
+    def test_restores_averages_and_the_guards_scale_and_counts(self):
+        saved = _Training(self.folder, seed=0, averages=True)
+        saved.advance()
+        saved.guard.scale.assign(64.0)
+        saved.guard.finite_steps.assign(7)
+        saved.guard.skipped.assign(3)
+        saved.checkpoint.save()
+
+        restored = _Training(self.folder, seed=1, averages=True)
+        restored.checkpoint.restore()
+
+        for was, now in zip(saved.state(), restored.state(), strict=True):
+            np.testing.assert_array_equal(was, now)
+        self.assertEqual([64, 7, 3], restored.state()[-3:])
+
+    def test_what_must_not_write_saves_nothing(self):
+        training = _Training(self.folder, seed=0)
+        silent = checkpoint.TrainingCheckpoint(
+            self.folder,
+            training.supernet,
+            training.optimizer,
+            training.sampler,
+            training.guard,
+            writes=False,
+        )
+
+        silent.save()
+
+        self.assertFalse((self.folder / "checkpoints").exists())
+        self.assertEqual(silent.latest, "")
+
+    def test_latest_is_the_path_of_the_last_one(self):
+        training = _Training(self.folder, seed=0)
+        training.advance()
+        training.checkpoint.save()
+
+        latest = pathlib.Path(training.checkpoint.latest)
+
+        self.assertEqual(latest.parent, self.folder / "checkpoints")
+        self.assertEndsWith(latest.name, "-1")
+
     def test_without_a_checkpoint_it_starts_at_step_0(self):
         self.assertEqual(_Training(self.folder, 0).checkpoint.restore(), 0)
 
@@ -103,6 +161,50 @@ class CheckpointTest(absltest.TestCase):
             training.supernet.variables, supernet.variables, strict=True
         ):
             np.testing.assert_array_equal(was, now)
+
+    def test_load_supernet_gives_the_averages_of_a_recipe_that_has_them(self):
+        folder = self.folder / "averaged"
+        experiment.claim(folder, dataclasses.asdict(AVERAGED))
+        training = _Training(folder, seed=0, averages=True)
+        training.advance()
+        training.checkpoint.save()
+
+        supernet, _ = checkpoint.load_supernet(
+            folder, tf.distribute.get_strategy()
+        )
+
+        for mean, now in zip(
+            training.averaged.variables, supernet.variables, strict=True
+        ):
+            np.testing.assert_array_equal(mean, now)
+        self.assertGreater(
+            np.abs(supernet.get_weights()[0] - training.state()[0]).max(), 0
+        )
+
+    def test_weights_from_elsewhere_are_their_own_average_at_step_0(self):
+        folder = self.folder / "converted"
+        experiment.claim(folder, dataclasses.asdict(AVERAGED))
+        tf.keras.utils.set_random_seed(5)
+        converted = supernet_lib.Supernet(EXPERIMENT.model, EXPERIMENT.space)
+        checkpoint.save_supernet(folder, converted)
+
+        loaded, step = checkpoint.load_supernet(
+            folder, tf.distribute.get_strategy()
+        )
+        training = _Training(folder, seed=1, averages=True)
+        steps = training.checkpoint.restore()
+        average.EntangledAverage(
+            training.supernet.trainable_variables,
+            training.averaged.trainable_variables,
+            0.5,
+        ).start()
+
+        self.assertEqual((step, steps), (0, 0))
+        for each in (loaded, training.supernet, training.averaged):
+            for was, now in zip(
+                converted.variables, each.variables, strict=True
+            ):
+                np.testing.assert_array_equal(was, now)
 
     def test_load_supernet_without_a_checkpoint_says_what_to_do(self):
         with self.assertRaisesRegex(

@@ -9,6 +9,7 @@ import pathlib
 from absl.testing import absltest
 
 from tf_autoformer import errors
+from tf_autoformer.data import config as data_config
 from tf_autoformer.space import model, search_space
 from tf_autoformer.training import config, experiment
 
@@ -19,6 +20,7 @@ def _experiment(**training) -> experiment.Experiment:
         model=model.ModelConfig(num_classes=10, position="relative"),
         space=search_space.SEARCH_SPACES["digits"],
         training=config.TrainingConfig(**training),
+        augmentation=data_config.NONE,
     )
 
 
@@ -29,7 +31,16 @@ class ExperimentTest(absltest.TestCase):
 
     def test_load_gives_back_what_claim_wrote(self):
         written = _experiment(
-            epochs=1.5, seed=3, warmup_epochs=1, precision="mixed_bfloat16"
+            epochs=1.5,
+            seed=3,
+            warmup_epochs=1,
+            precision="mixed_bfloat16",
+            method="bignas",
+            teacher="~/teacher",
+            accumulation=2,
+            base_batch_size=512,
+            ema_decay=0.999,
+            clip_norm=1,
         )
 
         experiment.claim(self.folder, dataclasses.asdict(written))
@@ -44,6 +55,7 @@ class ExperimentTest(absltest.TestCase):
             ),
             space=search_space.SEARCH_SPACES["tiny"],
             training=None,
+            augmentation=None,
         )
         self.assertIsNotNone(written.space.allocation)
 
@@ -52,7 +64,9 @@ class ExperimentTest(absltest.TestCase):
         self.assertEqual(experiment.load(self.folder), written)
 
     def test_a_recipe_left_open_is_filled_in_by_the_first_to_claim(self):
-        opened = dataclasses.replace(_experiment(), training=None)
+        opened = dataclasses.replace(
+            _experiment(), training=None, augmentation=None
+        )
         experiment.claim(self.folder, dataclasses.asdict(opened))
         first = dataclasses.asdict(_experiment(epochs=30))
 
@@ -68,7 +82,9 @@ class ExperimentTest(absltest.TestCase):
             )
 
     def test_a_claim_that_is_refused_fills_nothing_in(self):
-        opened = dataclasses.replace(_experiment(), training=None)
+        opened = dataclasses.replace(
+            _experiment(), training=None, augmentation=None
+        )
         experiment.claim(self.folder, dataclasses.asdict(opened))
         other = dataclasses.replace(_experiment(), dataset="imagenet2012")
 
@@ -142,6 +158,12 @@ class ExperimentTest(absltest.TestCase):
                 "bfloat16",
                 "precision is 'bfloat16'; it must be one of float32, mixed_bf",
             ),
+            ("training.method", None, "method is None, of the wrong type"),
+            ("training.teacher", 3, "teacher is 3, of the wrong type"),
+            ("training.accumulation", 1.5, "accumulation is 1.5, of the wr"),
+            ("training.ema_decay", "0", "ema_decay is '0', of the wrong"),
+            ("augmentation", [], "found list"),
+            ("augmentation.mixup", -1, "mixup is -1; it must be 0 or more"),
         ):
             with self.subTest(f"{field} {value}"):
                 damaged = copy.deepcopy(values)
@@ -155,28 +177,6 @@ class ExperimentTest(absltest.TestCase):
                     errors.InputError, f"config.json is not .*{message}"
                 ):
                     experiment.load(self.folder)
-
-
-class TrainingConfigTest(absltest.TestCase):
-    def test_bad_values_are_named_with_their_rule(self):
-        for values, message in (
-            ({"batch_size": 0}, "batch_size is 0; it must be positive"),
-            ({"weight_decay": -1}, "weight_decay is -1; it must be 0 or more"),
-            ({"warmup_epochs": 9, "epochs": 5}, "must not exceed epochs, 5"),
-            ({"learning_rate": 1e-6}, "min_learning_rate is 1e-05; it must n"),
-            ({"seed": 2**31}, "seed is 2147483648; it must be below"),
-            ({"label_smoothing": 1}, "label_smoothing is 1; it must be below"),
-            (
-                {"precision": "half"},
-                "precision is 'half'; it must be one of float32, mixed_bfloat",
-            ),
-        ):
-            with self.assertRaisesRegex(errors.InputError, message):
-                config.TrainingConfig(**values)
-
-    def test_steps_are_epochs_in_batches(self):
-        recipe = config.TrainingConfig(epochs=3, batch_size=8, warmup_epochs=0)
-        self.assertEqual(recipe.steps(num_examples=80), 30)
 
 
 if __name__ == "__main__":

@@ -310,7 +310,7 @@ class TrainStep:
     def _label_losses(
         self, images: tf.Tensor, targets: tf.Tensor, logits: tf.Tensor
     ) -> tf.Tensor:
-        """Cross-entropy [batch], half of it with the teacher, if there is one."""
+        """Cross-entropy [batch] with the labels, half with the teacher's."""
         losses = self._smoothed(targets, logits)
         if self._teacher is None:
             return losses

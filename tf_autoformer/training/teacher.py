@@ -42,24 +42,36 @@ class Teacher:
             ) from error
         self._num_classes = num_classes
         self._mean, self._std = tf.constant(mean), tf.constant(std)
+
+        def require(is_so: bool, what: object, rule: str) -> None:
+            if not is_so:
+                raise errors.InputError(
+                    f"teacher is {str(path)!r}, which has {what}; it must "
+                    f"{rule}"
+                )
+
         inputs = self._classify.structured_input_signature[1]
+        require(
+            [_takes_images(spec) for spec in inputs.values()] == [True],
+            f"the inputs {list(inputs.values())}",
+            "take one batch of float32 RGB images",
+        )
+        ((self._input, spec),) = inputs.items()
+        self._size = tuple(spec.shape[1:3])
         outputs = self._classify.structured_outputs
         names = [n for n in ("logits", "probabilities") if n in outputs]
-        shapes = [spec.shape for spec in inputs.values()]
-        if [shape.rank for shape in shapes] != [4]:
-            raise errors.InputError(
-                f"teacher is {str(path)!r}, which takes {shapes}; it must take "
-                "one batch of images"
-            )
-        ((self._input, _),) = inputs.items()
-        self._size = tuple(shapes[0][1:3])
+        require(
+            bool(names) or len(outputs) == 1,
+            f"the outputs {list(outputs)}",
+            "answer with logits or probabilities",
+        )
         self._output = [*names, *outputs][0]
         shape = outputs[self._output].shape
-        if shape.rank != 2 or shape[1] not in (None, num_classes):
-            raise errors.InputError(
-                f"teacher is {str(path)!r}, whose {self._output} have the "
-                f"shape {shape}; they must be of {num_classes} classes"
-            )
+        require(
+            shape.rank == 2 and shape[1] in (None, num_classes),
+            f"{self._output} of the shape {shape}",
+            f"be of {num_classes} classes",
+        )
 
     def targets(self, images: tf.Tensor) -> tf.Tensor:
         """One-hot classes that the teacher finds likeliest.
@@ -72,6 +84,16 @@ class Teacher:
         """
         images = images * self._std + self._mean
         if None not in self._size and self._size != tuple(images.shape[1:3]):
-            images = tf.image.resize(images, self._size, method="bicubic")
+            images = tf.image.resize(
+                images, self._size, method="bicubic", antialias=True
+            )
+            images = tf.clip_by_value(images, 0.0, 1.0)  # Bicubic overshoots.
         answer = self._classify(**{self._input: images})[self._output]
         return tf.one_hot(tf.argmax(answer, axis=-1), self._num_classes)
+
+
+def _takes_images(spec: tf.TensorSpec) -> bool:
+    shape = spec.shape
+    return (
+        spec.dtype == tf.float32 and shape.rank == 4 and shape[3] in (None, 3)
+    )

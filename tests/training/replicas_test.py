@@ -1,0 +1,50 @@
+"""One and two replicas train alike, whatever is switched on."""
+
+import numpy as np
+from absl.testing import absltest
+
+from tests.training import trainings
+from tf_autoformer.space import sampling
+
+SPACE = trainings.SMALL_SPACE
+ALL = {
+    "skips": True,
+    "ema_decay": 0.9,
+    "clip_norm": 0.5,
+    "accumulation": 2,
+}
+
+
+class ReplicasTest(absltest.TestCase):
+    def _check(self, steps: list[sampling.Paths], batches, **options) -> None:
+        one, two = (
+            trainings.Training(n, SPACE, drop_path=0.3, **options)
+            for n in (1, 2)
+        )
+        metrics = [each.run(steps, batches) for each in (one, two)]
+
+        for found, wanted in zip(*metrics, strict=True):
+            for value, other in zip(found, wanted, strict=True):
+                np.testing.assert_allclose(value, other, atol=1e-5, rtol=0)
+        losses = [each.losses[0] for each in metrics[1]]
+        self.assertGreater(np.nanmax(losses) - np.nanmin(losses), 0.01)
+        for first, second in zip(one.state(), two.state(), strict=True):
+            np.testing.assert_allclose(first, second, atol=1e-5, rtol=0)
+        for variable in two.supernet.trainable_variables:
+            np.testing.assert_array_equal(*variable.values)
+
+    def test_on_a_single_path_over_10_steps(self):
+        self._check(trainings.draw(10, space=SPACE), None)
+
+    def test_on_several_paths_with_all_that_a_step_can_do(self):
+        images, targets = trainings.data(4)
+        images[2 * trainings.BATCH] = np.nan  # The first replica sees it.
+        steps = [
+            (SPACE.largest, *path) for path in trainings.draw(4, space=SPACE)
+        ]
+
+        self._check(steps, (images, targets), **ALL)
+
+
+if __name__ == "__main__":
+    absltest.main()
