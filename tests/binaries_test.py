@@ -5,17 +5,14 @@ A tiny supernet of the digits takes seconds; what it learns does not matter.
 
 import functools
 import json
-import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -380,7 +377,7 @@ class AfterSearchTest(BinariesTest):
             "--architecture=autoformer_s | true; exit ${PIPESTATUS[0]}",
             shell=True,
             executable="/bin/bash",
-            cwd=ROOT,
+            cwd=commands.ROOT,
             capture_output=True,
             text=True,
             check=False,

@@ -36,9 +36,7 @@ def finish(process: subprocess.Popen) -> tuple[str, str]:
     return out, err
 
 
-def kill_when(
-    process: subprocess.Popen, condition: Callable[[], bool]
-) -> None:
+def kill_when(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
     """Kills a process as a crash of the machine would, in the midst of it."""
     while process.poll() is None and not condition():
         time.sleep(0.005)

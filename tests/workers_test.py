@@ -93,9 +93,7 @@ class WorkersTest(absltest.TestCase):
             commands.finish(worker)
 
         commands.finish(self.start("alone"))
-        commands.check_same_checkpoint(
-            workdir, self.root / "alone", atol=1e-5
-        )
+        commands.check_same_checkpoint(workdir, self.root / "alone", atol=1e-5)
 
 
 if __name__ == "__main__":
