@@ -34,6 +34,8 @@ class Encoded:
 def dataset(images: Sequence[bytes], **changes) -> Encoded:
     """A data set of these images; `changes` are of the digits' source."""
     source = dataclasses.replace(
-        datasets.source("digits"), num_classes=len(images), **changes
+        datasets.source("digits"),
+        labels=tuple(map(str, range(len(images)))),
+        **changes,
     )
     return Encoded(source, images)
