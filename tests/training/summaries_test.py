@@ -1,43 +1,59 @@
 """What is written for TensorBoard, read back from its files."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
+from tensorboard.plugins.hparams import plugin_data_pb2
 
-from tf_autoformer.training import step, summaries
+from tests.training import trainings
+from tf_autoformer import errors
+from tf_autoformer.data import config as data_config
+from tf_autoformer.training import config, experiment, summaries
 
 
 class SummariesTest(absltest.TestCase):
-    def test_scalars_and_the_grid_of_images_can_be_read_back(self):
-        folder = pathlib.Path(self.create_tempdir().full_path)
-        images = np.random.RandomState(0).randn(10, 8, 8, 3)
-        board = summaries.Summaries(folder)
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
 
-        board.metrics(7, step.StepMetrics(1.5, 2.5, 0.25), speed=99.0)
-        board.accuracies(7, {"smallest": 0.5})
-        board.images(7, tf.constant(images, tf.float32))
+    def _values(self, board: summaries.Summaries) -> list:
+        """(step, summary) of all that was written."""
         board.flush()
+        (file,) = (self.folder / "tensorboard" / "train").iterdir()
+        events = [
+            tf.compat.v1.Event.FromString(record.numpy())
+            for record in tf.data.TFRecordDataset(str(file))
+        ]
+        return [(e.step, value) for e in events for value in e.summary.value]
 
-        found = {}
-        (file,) = (folder / "tensorboard" / "train").iterdir()
-        for record in tf.data.TFRecordDataset(str(file)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                self.assertEqual(event.step, 7)
-                found[value.tag] = tf.make_ndarray(value.tensor)
-        scalars = {k: float(v) for k, v in found.items() if v.ndim == 0}
+    def _arrays(self, board: summaries.Summaries, step: int) -> dict:
+        """Tag -> what was written, all of it at this step."""
+        values = self._values(board)
+        self.assertEqual({found for found, _ in values}, {step})
+        tags = [value.tag for _, value in values]
+        self.assertLen(set(tags), len(tags))
+        return {v.tag: tf.make_ndarray(v.tensor) for _, v in values}
+
+    def test_scalars_can_be_read_back(self):
+        board = summaries.Summaries(self.folder)
+
+        board.scalars(7, {"training/loss": 1.5, "loss_by_depth/3": 0.25})
+
         self.assertEqual(
-            scalars,
-            {
-                "training/loss": 1.5,
-                "training/gradient_norm": 2.5,
-                "training/learning_rate": 0.25,
-                "training/images_per_second": 99.0,
-                "validation_accuracy/smallest": 0.5,
-            },
+            self._arrays(board, 7),
+            {"training/loss": 1.5, "loss_by_depth/3": 0.25},
         )
+
+    def test_the_grid_of_images_can_be_read_back(self):
+        images = np.random.RandomState(0).randn(10, 8, 8, 3)
+        board = summaries.Summaries(self.folder)
+
+        board.images(7, tf.constant(images, tf.float32))
+
+        found = self._arrays(board, 7)
         width, height, png = found["augmented_images"]
         self.assertEqual((int(width), int(height)), (300, 300))
         grid = tf.io.decode_png(png).numpy() / 255
@@ -49,6 +65,93 @@ class SummariesTest(absltest.TestCase):
             pixels = grid[top + 5 : top + 80 : 10, left + 5 : left + 80 : 10]
             np.testing.assert_allclose(pixels, scaled[tile], atol=0.01)
             np.testing.assert_allclose(grid[100 * row], 0.5, atol=0.01)
+
+    def test_every_weight_has_a_histogram_of_its_own(self):
+        supernet = trainings.Training().supernet
+        board = summaries.Summaries(self.folder)
+
+        board.histograms(7, supernet)
+
+        found = self._arrays(board, 7)
+        self.assertLen(found, len(supernet.trainable_variables))
+        for name, weight, variable in (
+            ("head", "kernel", supernet.head.kernel),
+            (
+                "block_1.attention",
+                "qkv_kernel",
+                supernet.blocks[1].layers["attention"].qkv_kernel,
+            ),
+        ):
+            values = variable.numpy()
+            buckets = found[
+                f"{name}/{weight}"
+            ]  # [bucket, (left, right, count)]
+            self.assertEqual(buckets[:, 2].sum(), values.size)
+            np.testing.assert_allclose(
+                [buckets[0, 0], buckets[-1, 1]], [values.min(), values.max()]
+            )
+            edges = [*buckets[:, 0], buckets[-1, 1]]
+            counts, _ = np.histogram(values.astype(np.float64), edges)
+            self.assertLessEqual(np.abs(counts - buckets[:, 2]).max(), 1)
+
+    def test_the_recipe_can_be_read_back_as_hparams(self):
+        recipe = config.TrainingConfig(
+            epochs=30, method="bignas", ema_decay=0.5, teacher="some/folder"
+        )
+        augmentation = dataclasses.replace(data_config.NONE, mixup=0.75)
+        board = summaries.Summaries(self.folder)
+
+        board.hparams(
+            experiment.Experiment(
+                "digits",
+                trainings.model(drop_path=0.125),
+                trainings.SPACE,
+                recipe,
+                augmentation,
+            )
+        )
+
+        found = {}
+        for _, value in self._values(board):
+            data = plugin_data_pb2.HParamsPluginData.FromString(
+                value.metadata.plugin_data.content
+            )
+            for name, held in data.session_start_info.hparams.items():
+                found[name] = getattr(held, held.WhichOneof("kind"))
+        self.assertEqual(
+            found,
+            {
+                "dataset": "digits",
+                "drop_path": 0.125,
+                **dataclasses.asdict(recipe),
+                **dataclasses.asdict(augmentation),
+            },
+        )
+
+    def test_what_must_not_write_writes_nothing(self):
+        board = summaries.Summaries(self.folder, writes=False)
+
+        board.scalars(1, {"x": 1.0})
+        board.histograms(1, trainings.Training().supernet)
+        board.images(1, tf.zeros([4, 8, 8, 3]))
+        board.hparams(
+            experiment.Experiment(
+                "digits",
+                trainings.model(),
+                trainings.SPACE,
+                config.TrainingConfig(),
+                data_config.NONE,
+            )
+        )
+        board.flush()
+
+        self.assertEmpty(list(self.folder.iterdir()))
+
+    def test_a_folder_that_cannot_be_written_is_named(self):
+        (self.folder / "tensorboard").write_text("a file")
+
+        with self.assertRaisesRegex(errors.InputError, "cannot write to .*tr"):
+            summaries.Summaries(self.folder).flush()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from tf_autoformer import errors
+from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import experiment as experiment_lib
 
 
@@ -61,11 +62,14 @@ class Summaries:
                 }
             )
 
-    def histograms(self, step: int, model: tf.keras.Model) -> None:
+    def histograms(self, step: int, supernet: supernet_lib.Supernet) -> None:
         """Writes the distribution of each weight."""
         with self._writer.as_default(step):
-            for variable in model.trainable_variables:
-                tf.summary.histogram(variable.name, variable)
+            for name, layer in supernet.elastic_layers().items():
+                for weight in layer.axes:
+                    tf.summary.histogram(
+                        f"{name}/{weight}", getattr(layer, weight)
+                    )
 
     def images(self, step: int, images: tf.Tensor) -> None:
         """Writes a square grid of a batch's first images.
