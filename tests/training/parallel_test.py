@@ -16,7 +16,14 @@ from tf_autoformer.data import datasets
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import sampling, search_space
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import evaluation, optimizer, parallel, step
+from tf_autoformer.training import (
+    config,
+    evaluation,
+    guard,
+    optimizer,
+    parallel,
+    step,
+)
 
 CORES = 4
 SPACE = search_space.SearchSpace(
@@ -84,15 +91,21 @@ def _train(batch: int, known: bool) -> tuple[np.ndarray, np.ndarray]:
     adamw = optimizer.EntangledAdamW(1e-3, weight_decay=0.1)
     adamw.build(supernet.trainable_variables)
     train = step.TrainStep(
-        tf.distribute.get_strategy(), supernet, adamw, batch, 0.1, seed=3
+        tf.distribute.get_strategy(),
+        supernet,
+        adamw,
+        config.TrainingConfig(batch_size=batch, seed=3),
+        guard.Guard(),
     )
-    batches = tf.data.Dataset.from_tensors(
-        (_images(batch), np.arange(batch) % 10)
-    )
+    targets = np.eye(10, dtype=np.float32)[np.arange(batch) % 10]
+    batches = tf.data.Dataset.from_tensors((_images(batch), targets))
     if not known:
         batches = batches.unbatch().batch(batch)
     (images,) = batches
-    metrics = [train(*images, architecture)[:2] for architecture in DRAWN]
+    metrics = [
+        [*done.losses, done.gradient_norm]
+        for done in (train(*images, [architecture]) for architecture in DRAWN)
+    ]
     for elastic_block in supernet.blocks:
         # The key's bias has no gradient but rounding, which Adam scales up.
         bias = elastic_block.layers["attention"].qkv_bias
