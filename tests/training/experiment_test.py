@@ -6,10 +6,13 @@ import functools
 import json
 import pathlib
 
+import numpy as np
+import tensorflow as tf
 from absl.testing import absltest
 
 from tf_autoformer import errors
 from tf_autoformer.data import config as data_config
+from tf_autoformer.data import datasets
 from tf_autoformer.space import model, search_space
 from tf_autoformer.training import config, experiment
 
@@ -177,6 +180,32 @@ class ExperimentTest(absltest.TestCase):
                     errors.InputError, f"config.json is not .*{message}"
                 ):
                     experiment.load(self.folder)
+
+
+class SplitsTest(absltest.TestCase):
+    def test_a_folder_whose_images_have_changed_is_refused(self):
+        root = pathlib.Path(self.create_tempdir().full_path)
+        png = tf.io.encode_png(np.zeros([2, 2, 3], np.uint8)).numpy()
+        for name in ("cat", "dog"):
+            for number in range(30):
+                path = root / "images" / name / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(png)
+
+        def claim():
+            dataset = datasets.load(
+                f"{datasets.FOLDER}{root / 'images'}", str(root / "data")
+            )
+            experiment.claim_splits(root, dataset)
+
+        claim()
+        claim()  # The same.
+        for number in range(30, 60):
+            (root / "images" / "cat" / f"{number}.png").write_bytes(png)
+        with self.assertRaisesRegex(
+            errors.InputError, "its images have changed"
+        ):
+            claim()
 
 
 if __name__ == "__main__":

@@ -75,6 +75,14 @@ class Dataset:
     source: Source
     images: prepared.Prepared | image_folder.ImageFolder
 
+    def summary(self) -> dict[str, int | str]:
+        """What differs if training and search would see other splits."""
+        return {
+            "train": self.num_examples("train"),
+            "validation": self.num_examples("validation"),
+            "validation_digest": self.images.digest(),
+        }
+
     def num_examples(self, split: Split) -> int:
         """Images of a split.
 

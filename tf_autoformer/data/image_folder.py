@@ -137,6 +137,11 @@ class ImageFolder:
             deterministic=True,
         )
 
+    def digest(self) -> str:
+        """Tells apart other files of the validation split."""
+        paths = "\n".join(self._paths[self._masks["validation"]])
+        return _digest(paths).hex()
+
     @functools.cached_property
     def _masks(self) -> dict[str, np.ndarray]:
         """Split -> its images, bool [images]."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -89,6 +90,13 @@ class Prepared:
             .map(lambda example, chosen: example)
             .apply(tf.data.experimental.assert_cardinality(size))
         )
+
+    def digest(self) -> str:
+        """Tells apart other images of the validation split."""
+        content = f"{self._builder.info.full_name} {self._splits}".encode()
+        if "validation" in self._withheld:
+            content += self._masks["validation"].tobytes()
+        return hashlib.sha256(content).hexdigest()
 
     def _stored(self, split: withholding.Split) -> str | None:
         """TFDS's name of a split; None for a part of the training images."""

@@ -62,6 +62,7 @@ class Search:
         self.supernet, step = checkpoint.load_supernet(workdir, strategy)
         self._claim(step)
         dataset = datasets.load(self.experiment.dataset, data_dir)
+        experiment_lib.claim_splits(workdir, dataset)
         self._evaluator = evaluation.Evaluator(
             strategy, self.supernet, dataset, "validation"
         )

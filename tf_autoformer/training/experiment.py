@@ -8,6 +8,7 @@ from typing import Any
 
 from tf_autoformer import errors, files
 from tf_autoformer.data import config as data_config
+from tf_autoformer.data import datasets
 from tf_autoformer.space import model, parsing, search_space
 from tf_autoformer.training import config
 
@@ -95,6 +96,31 @@ def _checked(name: str, value: Any, kind: Any) -> Any:
     ):
         raise errors.InputError(f"{name} is {value!r}, of the wrong type")
     return value
+
+
+def claim_splits(
+    workdir: str | os.PathLike[str], dataset: datasets.Dataset
+) -> None:
+    """Writes down what is trained on, or checks that it is still the same.
+
+    Else a search might be evaluated on images that were trained on.
+
+    Args:
+      workdir: gets the file `splits.json`.
+      dataset: of the experiment.
+
+    Raises:
+      InputError: the data set's splits were others before.
+    """
+    path = pathlib.Path(workdir) / "splits.json"
+    summary = dataset.summary()
+    if not path.exists():
+        files.write_json(path, summary)
+    elif files.read_json(path) != summary:
+        raise errors.InputError(
+            f"{path} has other splits than the data set has now, {summary}; "
+            "its images have changed; use those of before, or another workdir"
+        )
 
 
 def claim(

@@ -75,6 +75,7 @@ class Trainer:
             files.require_writable(workdir)
             self._dataset = datasets.load(experiment.dataset, data_dir)
             experiment_lib.claim(workdir, dataclasses.asdict(experiment))
+            experiment_lib.claim_splits(workdir, self._dataset)
         else:  # What all of them share is made by one.
             logging.getLogger("tf_autoformer").setLevel(logging.WARNING)
         distribution.wait_for_all(strategy)
