@@ -8,19 +8,7 @@ from absl.testing import absltest
 
 from tests import commands
 
-STEPS = 24
-# The full recipe: its parts' state and randomness must all continue.
-TRAIN = (
-    f"--flagfile={commands.ROOT / 'flags' / 'digits' / 'full_recipe.flags'}",
-    f"--epochs={STEPS * 64 / 1149}",
-    "--warmup_epochs=0.2",
-    "--ema_decay=0.9",
-    "--clip_norm=1",
-    "--accumulation=2",
-    "--log_every=1",
-    "--checkpoint_every=1",
-    "--watched_subnets=0",
-)
+STEPS = 12
 
 
 class ResumeTest(absltest.TestCase):
@@ -28,21 +16,21 @@ class ResumeTest(absltest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         root = pathlib.Path(folder.name)
-        arguments = (*TRAIN, f"--data_dir={root / 'data'}")
+        arguments = commands.full_recipe(root, STEPS)
+
+        def train(name: str):
+            return commands.start("train", *arguments, f"--workdir={name}")
+
         whole, killed = root / "whole", root / "killed"
-        commands.finish(
-            commands.start("train", *arguments, f"--workdir={whole}")
-        )
-        steps = sorted(random.Random(0).sample(range(2, STEPS - 2), 3))
+        commands.finish(train(whole))
+        steps = sorted(random.Random(0).sample(range(1, STEPS - 1), 3))
 
         for step in steps:
             commands.kill_when(
-                commands.start("train", *arguments, f"--workdir={killed}"),
+                train(killed),
                 lambda step=step: commands.saved_step(killed) >= step,
             )
-        _, err = commands.finish(
-            commands.start("train", *arguments, f"--workdir={killed}")
-        )
+        _, err = commands.finish(train(killed))
 
         self.assertRegex(err, f"continuing at step .* of {STEPS}")
         commands.check_same_checkpoint(killed, whole)
