@@ -2,7 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
-from absl.testing import absltest, parameterized
+from absl.testing import absltest
 
 from tests.training import trainings
 from tf_autoformer.training import average
@@ -11,12 +11,9 @@ DECAY = 0.8
 SPACE = trainings.SPACE
 
 
-class EntangledAverageTest(parameterized.TestCase):
-    @parameterized.parameters("heads", "flat")
-    def test_is_the_recursion_in_the_boxes_and_elsewhere_keeps_its_bits(
-        self, layout
-    ):
-        training = trainings.Training(layout=layout, ema_decay=DECAY)
+class EntangledAverageTest(absltest.TestCase):
+    def test_is_the_recursion_in_the_boxes_and_elsewhere_keeps_its_bits(self):
+        training = trainings.Training(ema_decay=DECAY)
         wanted = training.weights()
         for found, start in zip(training.averages(), wanted, strict=True):
             np.testing.assert_array_equal(found, start)

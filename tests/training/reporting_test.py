@@ -8,9 +8,9 @@ from unittest import mock
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from tf_autoformer import errors
+from tf_autoformer import errors, progress
 from tf_autoformer.space import architecture
-from tf_autoformer.training import config, progress, reporting, step
+from tf_autoformer.training import config, reporting, step
 
 RECIPE = config.TrainingConfig(batch_size=4)
 NAN = math.nan

@@ -41,12 +41,13 @@ class Found(NamedTuple):
     """What the paths so far have found on a replica's images.
 
     Attributes:
-      losses: their shares of each path's mean loss over the global batch.
-      gradients: their sum, layer -> weight -> of the first path's slice.
+      loss: scalar, the images' share of the last path's mean loss over the
+        global batch.
+      gradients: of all, summed, layer -> weight -> of the first path's slice.
       predictions: [rows, classes], of the first path.
     """
 
-    losses: list[tf.Tensor]
+    loss: tf.Tensor
     gradients: Gradients
     predictions: tf.Tensor
 
@@ -126,9 +127,11 @@ class TrainStep:
         if not others:
             return self._single(images, targets, first)
         found = self._first(images, targets, first)
+        losses = [found.loss]
         for subnet in others:
             found = self._other(images, found, subnet)
-        return self._last(found)
+            losses.append(found.loss)
+        return self._last(losses, found.gradients)
 
     @property
     def traces(self) -> int:
@@ -142,7 +145,8 @@ class TrainStep:
         def step(
             images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
         ) -> StepMetrics:
-            return self._update(self._from_labels(images, targets, subnet))
+            found = self._from_labels(images, targets, subnet)
+            return self._update([found.loss], found.gradients)
 
         # The same on all replicas.
         return self._local(
@@ -163,8 +167,12 @@ class TrainStep:
             self._from_predictions, args=(images, found, subnet)
         )
 
-    def _update_of_paths(self, found: Found) -> StepMetrics:
-        return self._local(self._strategy.run(self._update, args=(found,)))
+    def _update_of_paths(
+        self, losses: list[tf.Tensor], gradients: Gradients
+    ) -> StepMetrics:
+        return self._local(
+            self._strategy.run(self._update, args=(losses, gradients))
+        )
 
     def _local(self, metrics: StepMetrics) -> StepMetrics:
         """The first replica's values."""
@@ -181,7 +189,7 @@ class TrainStep:
         loss, gradients, predictions = self._in_parts(
             "labels", (images, targets, self._noise()), weights
         )
-        return Found([loss], gradients, predictions)
+        return Found(loss, gradients, predictions)
 
     def _from_predictions(
         self, images: tf.Tensor, found: Found, subnet: extents.Extents
@@ -192,29 +200,30 @@ class TrainStep:
             "predictions", (images, found.predictions), weights
         )
         return found._replace(
-            losses=[*found.losses, loss],
-            gradients=_added(found.gradients, boxes),
+            loss=loss, gradients=_added(found.gradients, boxes)
         )
 
-    def _update(self, found: Found) -> StepMetrics:
+    def _update(
+        self, losses: list[tf.Tensor], gradients: Gradients
+    ) -> StepMetrics:
         """Updates the first path's slices, by what all replicas found."""
         optimizer, guard = self._optimizer, self._guard
         context = tf.distribute.get_replica_context()
-        losses, *gradients = context.all_reduce(
+        own = [tf.stack(losses), *tf.nest.flatten(gradients)]
+        total, *sums = context.all_reduce(
+            # A graph's argument is on no device, which all_reduce asks for.
             "SUM",
-            [tf.stack(found.losses), *tf.nest.flatten(found.gradients)],
+            [tf.identity(value) for value in own],
         )
-        gradients = guard.unscaled(gradients)
-        norm = tf.linalg.global_norm(gradients)
-        finite = tf.math.is_finite(tf.reduce_sum(losses) + norm)
+        sums = guard.unscaled(sums)
+        norm = tf.linalg.global_norm(sums)
+        finite = tf.math.is_finite(tf.reduce_sum(total) + norm)
         if self._recipe.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(
-                gradients, self._recipe.clip_norm, use_norm=norm
+            sums, _ = tf.clip_by_global_norm(
+                sums, self._recipe.clip_norm, use_norm=norm
             )
-        variables = tf.nest.flatten(
-            self._supernet.variables_of(found.gradients)
-        )
-        updates = list(zip(gradients, variables, strict=True))
+        variables = tf.nest.flatten(self._supernet.variables_of(gradients))
+        updates = list(zip(sums, variables, strict=True))
 
         def update() -> None:
             optimizer.update_boxes(updates)
@@ -225,7 +234,7 @@ class TrainStep:
         guard.apply(finite, update)
         optimizer.iterations.assign_add(1)
         skipped = tf.cast(guard.skipped.read_value(), tf.float32)
-        return StepMetrics(losses, norm, rate, scale, skipped)
+        return StepMetrics(total, norm, rate, scale, skipped)
 
     def _in_parts(
         self,
