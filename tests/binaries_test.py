@@ -17,7 +17,6 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
-from tensorboard.backend.event_processing import event_accumulator
 
 from tests import commands
 from tf_autoformer.analysis import report
@@ -107,15 +106,6 @@ def _candidates(search: pathlib.Path) -> list[dict]:
     return [json.loads(line) for line in lines]
 
 
-def _events(folder: pathlib.Path) -> Mapping[str, list]:
-    """Tag -> its events, of all event files of a folder."""
-    accumulator = event_accumulator.EventAccumulator(
-        str(folder), {event_accumulator.TENSORS: 0}
-    ).Reload()
-    tags = accumulator.Tags()[event_accumulator.TENSORS]
-    return {tag: accumulator.Tensors(tag) for tag in tags}
-
-
 class BinariesTest(absltest.TestCase):
     def check_same(self, folder: pathlib.Path, other: pathlib.Path) -> None:
         different = _contents(folder).items() ^ _contents(other).items()
@@ -149,7 +139,7 @@ class TrainTest(BinariesTest):
                 f"-{STEPS}"
             )
         )
-        events = _events(workdir / "tensorboard" / "train")
+        events = commands.events(workdir / "tensorboard" / "train")
         names = ("loss", "learning_rate", "gradient_norm", "images_per_second")
         tags = {f"training/{name}" for name in names}
         self.check_scalars(events, tags, [3, 6, STEPS])
@@ -209,7 +199,7 @@ class SearchTest(BinariesTest):
         exported = json.loads((extra / "architecture.json").read_text())
         self.assertEqual(exported, best)
 
-        events = _events(_searched() / "tensorboard" / "search_default")
+        events = commands.events(_searched() / "tensorboard" / "search_default")
         tags = {"search/best_accuracy", "search/mean_accuracy"}
         self.check_scalars(events, tags, [0, 1, 2])
         self.check_images(events, pictures, [0, 1, 2])

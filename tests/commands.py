@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
+from tensorboard.backend.event_processing import event_accumulator
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -42,7 +43,7 @@ def full_recipe(folder: pathlib.Path, steps: int) -> tuple[str, ...]:
         json.dumps(
             {
                 "embed_dims": [8, 16],
-                "depths": [1, 2],
+                "depths": [2],
                 "num_heads": [1, 2],
                 "mlp_ratios": [1.0, 2.0],
             }
@@ -85,6 +86,15 @@ def saved_step(workdir: pathlib.Path) -> int:
     """The step of the last checkpoint; 0 if there is none."""
     latest = tf.train.latest_checkpoint(workdir / "checkpoints")
     return int(latest.rsplit("-", 1)[1]) if latest else 0
+
+
+def events(folder: pathlib.Path) -> Mapping[str, list]:
+    """Tag -> its events, of all event files of a folder."""
+    accumulator = event_accumulator.EventAccumulator(
+        str(folder), {event_accumulator.TENSORS: 0}
+    ).Reload()
+    tags = accumulator.Tags()[event_accumulator.TENSORS]
+    return {tag: accumulator.Tensors(tag) for tag in tags}
 
 
 def check_same_checkpoint(

@@ -2,11 +2,12 @@
 
 import json
 import pathlib
-import re
 import socket
 import subprocess
 import tempfile
 
+import numpy as np
+import tensorflow as tf
 from absl.testing import absltest
 
 from tests import commands
@@ -24,9 +25,12 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _losses(err: str) -> dict[str, str]:
-    """Step -> loss, as told."""
-    return dict(re.findall(r"step (\d+)/\d+  loss ([\d.]+)", err))
+def _losses(workdir: pathlib.Path) -> list[float]:
+    """The loss of each step, when it was last taken."""
+    events = commands.events(workdir / "tensorboard" / "train")
+    last = {event.step: event for event in events["training/loss"]}
+    steps = range(1, STEPS + 1)
+    return [float(tf.make_ndarray(last[s].tensor_proto)) for s in steps]
 
 
 class WorkersTest(absltest.TestCase):
@@ -58,25 +62,22 @@ class WorkersTest(absltest.TestCase):
         )
 
     def test_two_one_of_which_is_lost_train_what_one_device_does(self):
-        _, alone = commands.finish(
-            self.train("alone", "--strategy=one_device")
-        )
-        together = self.root / "together"
+        alone, together = self.root / "alone", self.root / "together"
+        commands.finish(self.train("alone", "--strategy=one_device"))
 
         chief, other = self.work(0), self.work(1)
         commands.kill_when(other, lambda: commands.saved_step(together) >= 3)
         restarted = self.work(1)
         told = [commands.finish(process)[1] for process in (chief, restarted)]
 
-        self.assertLen(_losses(alone), STEPS)
-        self.assertEqual(_losses(told[0]), _losses(alone))
         self.assertRegex(told[0], "a worker is lost")
         self.assertRegex(told[0], f"continuing at step .* of {STEPS}")
-        self.assertEmpty(_losses(told[1]))  # One of them tells.
-        # The losses are told to three digits; the weights follow from all.
-        commands.check_same_checkpoint(
-            together, self.root / "alone", atol=1e-5
+        self.assertNotIn("loss", told[1])  # One of them tells.
+        np.testing.assert_allclose(
+            _losses(together), _losses(alone), atol=1e-5, rtol=0
         )
+        # The key's bias has no gradient but rounding, which Adam scales up.
+        commands.check_same_checkpoint(together, alone, atol=1e-4)
 
 
 if __name__ == "__main__":
