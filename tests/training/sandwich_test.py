@@ -107,17 +107,18 @@ class SandwichTest(parameterized.TestCase):
                 found, wanted, rtol=1e-4, atol=1e-6, err_msg=variable.name
             )
 
-    def test_200_draws_have_a_trace_for_each_tuple_of_depths(self):
+    def test_200_draws_have_a_graph_for_each_depth_and_not_for_each_tuple(self):
         training = trainings.Training(batch_size=2)
         images, targets = (array[:2] for array in trainings.data(1))
         draws = _draw(200)
         depths = {tuple(path.depth for path in paths) for paths in draws}
-        self.assertEqual(depths, {(2, 1, 1, 1), (2, 1, 1, 2), (2, 1, 2, 2)})
+        self.assertLen(depths, 4)
 
         for paths in draws:
             training.step(images, targets, paths)
 
-        self.assertEqual(training.step.traces, 3)
+        # The largest, the others of either depth, the update.
+        self.assertEqual(training.step.traces, 4)
         self.assertGreater(len(set(draws)), 190)
 
 

@@ -41,12 +41,10 @@ class Found(NamedTuple):
     """What the paths so far have found on a replica's images.
 
     Attributes:
-      losses: their shares of each path's mean loss over the global batch.
       gradients: their sum, layer -> weight -> of the first path's slice.
       predictions: [rows, classes], of the first path.
     """
 
-    losses: list[tf.Tensor]
     gradients: Gradients
     predictions: tf.Tensor
 
@@ -100,8 +98,8 @@ class TrainStep:
         }
         # One trace for each depth: every other dimension is a tensor.
         self._single = tf.function(self._single_path, autograph=False)
-        # Of several paths each has its own graph, or there would be one for
-        # each tuple of depths.
+        # Of several paths each has its own graph, again one for each depth:
+        # in one graph there would be one for each tuple of depths.
         self._first = tf.function(self._first_path, autograph=False)
         self._other = tf.function(self._other_path, autograph=False)
         self._last = tf.function(self._update_of_paths, autograph=False)
@@ -125,10 +123,12 @@ class TrainStep:
         first, *others = map(supernet_lib.extent_tensors, paths)
         if not others:
             return self._single(images, targets, first)
-        found = self._first(images, targets, first)
+        loss, found = self._first(images, targets, first)
+        losses = [loss]
         for subnet in others:
-            found = self._other(images, found, subnet)
-        return self._last(found)
+            loss, found = self._other(images, found, subnet)
+            losses.append(loss)
+        return self._last(losses, found.gradients)
 
     @property
     def traces(self) -> int:
@@ -142,7 +142,8 @@ class TrainStep:
         def step(
             images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
         ) -> StepMetrics:
-            return self._update(self._from_labels(images, targets, subnet))
+            loss, found = self._from_labels(images, targets, subnet)
+            return self._update([loss], found.gradients)
 
         # The same on all replicas.
         return self._local(
@@ -151,20 +152,24 @@ class TrainStep:
 
     def _first_path(
         self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
-    ) -> Found:
+    ) -> tuple[tf.Tensor, Found]:
         return self._strategy.run(
             self._from_labels, args=(images, targets, subnet)
         )
 
     def _other_path(
         self, images: tf.Tensor, found: Found, subnet: extents.Extents
-    ) -> Found:
+    ) -> tuple[tf.Tensor, Found]:
         return self._strategy.run(
             self._from_predictions, args=(images, found, subnet)
         )
 
-    def _update_of_paths(self, found: Found) -> StepMetrics:
-        return self._local(self._strategy.run(self._update, args=(found,)))
+    def _update_of_paths(
+        self, losses: list[tf.Tensor], gradients: Gradients
+    ) -> StepMetrics:
+        return self._local(
+            self._strategy.run(self._update, args=(losses, gradients))
+        )
 
     def _local(self, metrics: StepMetrics) -> StepMetrics:
         """The first replica's values."""
@@ -175,34 +180,43 @@ class TrainStep:
 
     def _from_labels(
         self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
-    ) -> Found:
-        """What the first path finds on a replica's images."""
+    ) -> tuple[tf.Tensor, Found]:
+        """The first path's loss and what it finds on a replica's images."""
         weights = self._supernet.operands(subnet)
         loss, gradients, predictions = self._in_parts(
             "labels", (images, targets, self._noise()), weights
         )
-        return Found([loss], gradients, predictions)
+        return loss, Found(gradients, predictions)
 
     def _from_predictions(
         self, images: tf.Tensor, found: Found, subnet: extents.Extents
-    ) -> Found:
-        """Adds what another path finds."""
+    ) -> tuple[tf.Tensor, Found]:
+        """Another path's loss, and `found` with its gradients."""
         weights = self._supernet.operands(subnet)
         loss, boxes, _ = self._in_parts(
             "predictions", (images, found.predictions), weights
         )
-        return found._replace(
-            losses=[*found.losses, loss],
-            gradients=_added(found.gradients, boxes),
-        )
+        gradients = _added(found.gradients, boxes)
+        return loss, found._replace(gradients=gradients)
 
-    def _update(self, found: Found) -> StepMetrics:
-        """Updates the first path's slices, by what all replicas found."""
+    def _update(
+        self, losses: list[tf.Tensor], gradients: Gradients
+    ) -> StepMetrics:
+        """Updates the first path's slices, by what all replicas found.
+
+        Args:
+          losses: of each path, shares of its mean over the global batch.
+          gradients: the paths' sum.
+        """
         optimizer, guard = self._optimizer, self._guard
+        variables = tf.nest.flatten(self._supernet.variables_of(gradients))
+        terms = [tf.stack(losses), *tf.nest.flatten(gradients)]
         context = tf.distribute.get_replica_context()
         losses, *gradients = context.all_reduce(
+            # Arguments of a graph are on no device, which is where the sum
+            # would be put.
             "SUM",
-            [tf.stack(found.losses), *tf.nest.flatten(found.gradients)],
+            [tf.identity(term) for term in terms],
         )
         gradients = guard.unscaled(gradients)
         norm = tf.linalg.global_norm(gradients)
@@ -211,9 +225,6 @@ class TrainStep:
             gradients, _ = tf.clip_by_global_norm(
                 gradients, self._recipe.clip_norm, use_norm=norm
             )
-        variables = tf.nest.flatten(
-            self._supernet.variables_of(found.gradients)
-        )
         updates = list(zip(gradients, variables, strict=True))
 
         def update() -> None:
