@@ -121,6 +121,14 @@ class WorkdirTest(TrainedTest):
         self.check_mistake(result, r"evolution\.population 2, now it is 3")
         self.check_unchanged(before)
 
+    def test_a_search_on_other_images_is_refused_and_makes_no_folder(self):
+        path = self.path / "splits.json"
+        path.write_text(path.read_text().replace('digest": "', 'digest": "0'))
+        before = processes.contents(self.path)
+        result = self.run_search("--name=other", "--version=2")
+        self.check_mistake(result, "splits.json has other splits")
+        self.check_unchanged(before)
+
     def test_an_unreachable_constraint_says_what_can_be_reached(self):
         before = processes.contents(self.path)
         for arguments in (["--max_params=100"], ["--min_params=1e9"]):

@@ -244,6 +244,22 @@ class ConfigTest(FlagsTest):
         self._parse("train", workdir=parent / "work")
         self.assertEqual(config.experiment().dataset, made.dataset)
 
+    @parameterized.parameters(
+        ("export/1", "{here}/export/1"),
+        ("~/export/1", "{home}/export/1"),
+        ("gs://bucket/export/1", "gs://bucket/export/1"),
+        ("", ""),
+    )
+    def test_a_teacher_is_found_again_from_everywhere(self, given, kept):
+        here = pathlib.Path(self.create_tempdir().full_path)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(here)
+        self._parse("train", f"--teacher={given}")
+        self.assertEqual(
+            config.experiment().training.teacher,
+            kept.format(here=here, home=pathlib.Path.home()),
+        )
+
     def test_an_unknown_search_space_is_an_input_error(self):
         self._parse("train", "--search_space=huge")
         with self.assertRaisesRegex(

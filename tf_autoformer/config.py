@@ -1,5 +1,6 @@
 """What the flags say, as frozen dataclasses; nothing else reads flags."""
 
+import dataclasses
 import os
 import pathlib
 import re
@@ -151,6 +152,13 @@ def experiment() -> experiment_lib.Experiment:
     dataset = _dataset()
     if FLAGS.image_folder is None:
         dataset = flag_fields.value("dataset", found)
+    training = flag_fields.read(
+        training_config.TrainingConfig, found and found.training
+    )
+    if training.teacher and "://" not in training.teacher:
+        # The folder remembers it, for commands that are run elsewhere.
+        teacher = os.path.abspath(_path(training.teacher))
+        training = dataclasses.replace(training, teacher=teacher)
     return experiment_lib.Experiment(
         dataset=dataset,
         model=flag_fields.read(
@@ -160,9 +168,7 @@ def experiment() -> experiment_lib.Experiment:
             channels=3,
         ),
         space=space(found and found.space),
-        training=flag_fields.read(
-            training_config.TrainingConfig, found and found.training
-        ),
+        training=training,
         augmentation=flag_fields.read(
             data_config.AugmentationConfig, found and found.augmentation
         ),

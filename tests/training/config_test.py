@@ -64,6 +64,7 @@ class RunConfigTest(parameterized.TestCase):
         ({"log_every": 0}, "log_every is 0; it must be at least 1"),
         ({"evaluate_every": -1}, "evaluate_every is -1; it must be at least"),
         ({"checkpoint_every": 0}, "checkpoint_every is 0; it must be at lea"),
+        ({"watched_subnets": -1}, "watched_subnets is -1; it must be at lea"),
         (
             {"strategy": "tpu"},
             "strategy is 'tpu'; it must be one of mirrored, one_device, "

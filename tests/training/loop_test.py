@@ -9,12 +9,23 @@ from absl.testing import absltest
 
 from tests import devices
 from tf_autoformer import errors
+from tf_autoformer.data import config as data_config
 from tf_autoformer.space import model, search_space
 from tf_autoformer.training import config, experiment, loop
 
 SPACE = search_space.SEARCH_SPACES["digits"]
 
 devices.make_two_cpus()
+
+
+def _experiment(**training) -> experiment.Experiment:
+    return experiment.Experiment(
+        dataset="digits",
+        model=model.ModelConfig(num_classes=10),
+        space=SPACE,
+        training=config.TrainingConfig(**training),
+        augmentation=data_config.AugmentationConfig(),
+    )
 
 
 class LoopTest(absltest.TestCase):
@@ -81,12 +92,7 @@ class LoopTest(absltest.TestCase):
 
     def test_refuses_a_batch_that_replicas_cannot_share(self):
         folder = pathlib.Path(self.create_tempdir().full_path) / "run"
-        odd = experiment.Experiment(
-            dataset="digits",
-            model=model.ModelConfig(num_classes=10),
-            space=SPACE,
-            training=config.TrainingConfig(batch_size=7),
-        )
+        odd = _experiment(batch_size=7)
         strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
 
         with self.assertRaisesRegex(
@@ -95,6 +101,33 @@ class LoopTest(absltest.TestCase):
             loop.Trainer(odd, folder, None, config.RunConfig(), strategy)
 
         self.assertFalse(folder.exists())
+
+    def test_refuses_a_batch_of_which_a_replica_has_no_pairs_to_mix(self):
+        folder = pathlib.Path(self.create_tempdir().full_path) / "run"
+        odd = _experiment(batch_size=6)
+        strategy = tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+
+        with self.assertRaisesRegex(
+            errors.InputError, "batch_size is 6; .*twice the number of replicas"
+        ):
+            loop.Trainer(odd, folder, None, config.RunConfig(), strategy)
+
+        self.assertFalse(folder.exists())
+
+    def test_a_teacher_that_is_none_does_not_bind_the_folder(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        wrong = _experiment(teacher=str(folder / "teacher"))
+
+        with self.assertRaisesRegex(errors.InputError, "teacher is '"):
+            loop.Trainer(
+                wrong,
+                folder / "run",
+                str(folder / "data"),
+                config.RunConfig(),
+                tf.distribute.OneDeviceStrategy("/cpu:0"),
+            )
+
+        self.assertEmpty(list((folder / "run").iterdir()))
 
 
 if __name__ == "__main__":

@@ -107,19 +107,19 @@ class SandwichTest(parameterized.TestCase):
                 found, wanted, rtol=1e-4, atol=1e-6, err_msg=variable.name
             )
 
-    def test_200_draws_have_a_trace_for_each_depth_and_part_of_a_step(self):
+    def test_200_draws_have_a_graph_for_each_depth_and_not_for_each_tuple(self):
         training = trainings.Training(batch_size=2)
         images, targets = (array[:2] for array in trainings.data(1))
         draws = _draw(200)
         depths = {tuple(path.depth for path in paths) for paths in draws}
-        self.assertEqual(depths, {(2, 1, 1, 1), (2, 1, 1, 2), (2, 1, 2, 2)})
-        self.assertGreater(len(set(draws)), 190)
+        self.assertLen(depths, 4)
 
         for paths in draws:
             training.step(images, targets, paths)
 
-        # The largest; another of depth 1 and of 2; the update.
+        # The largest, the others of either depth, the update.
         self.assertEqual(training.step.traces, 4)
+        self.assertGreater(len(set(draws)), 190)
 
 
 if __name__ == "__main__":

@@ -60,12 +60,12 @@ class Search:
         # Fails before the folder is made if nothing satisfies it.
         self.constraint.sample(random.Random(config.search_seed))
         self.supernet, step = checkpoint.load_supernet(workdir, strategy)
-        self._claim(step)
         dataset = datasets.load(self.experiment.dataset, data_dir)
         experiment_lib.claim_splits(workdir, dataset)
         self._evaluator = evaluation.Evaluator(
             strategy, self.supernet, dataset, "validation"
         )
+        self._claim(step)  # Not before all is in order: it binds.
         self._file = candidates.CandidateFile(self.folder / "candidates.jsonl")
 
     def _claim(self, step: int) -> None:

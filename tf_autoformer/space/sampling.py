@@ -61,11 +61,11 @@ def single_path(space: SearchSpace, rng: random.Random) -> Paths:
 
 def sandwich(space: SearchSpace, rng: random.Random) -> Paths:
     """The largest architecture, the smallest and two uniform ones (BigNAS)."""
-    # In order of depth: a graph is traced for each tuple of depths.
-    drawn = sorted(
-        (uniform(space, rng) for _ in range(2)), key=lambda each: each.depth
+    return (
+        space.largest,
+        space.smallest,
+        *(uniform(space, rng) for _ in range(2)),
     )
-    return space.largest, space.smallest, *drawn
 
 
 class Sampler:

@@ -40,8 +40,8 @@ class Supernet(tf.keras.Model):
     Args:
       model: the fixed part of the network.
       space: the architectures to serve.
-      dtype: Keras policy of the matrix products but the head's, "float32" or
-        "mixed_bfloat16". Weights are float32 always.
+      dtype: Keras policy of the matrix products but the head's: "float32",
+        "mixed_bfloat16" or "mixed_float16". Weights are float32 always.
     """
 
     def __init__(

@@ -123,7 +123,7 @@ class RunConfig:
       watched_subnets: random subnets evaluated beside the smallest and the
         largest.
       histograms: show the weights' distribution at each evaluation.
-      profile: profile the 10th to the 20th step, for TensorBoard.
+      profile: profile the 11th to the 20th step from here, for TensorBoard.
     """
 
     strategy: Strategy = "mirrored"
@@ -138,10 +138,17 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         _check_choices(self)
-        for field in ("log_every", "evaluate_every", "checkpoint_every"):
-            if getattr(self, field) < 1:
+        least = {
+            "log_every": 1,
+            "evaluate_every": 1,
+            "checkpoint_every": 1,
+            "watched_subnets": 0,
+        }
+        for field, low in least.items():
+            if getattr(self, field) < low:
                 raise errors.InputError(
-                    f"{field} is {getattr(self, field)}; it must be at least 1"
+                    f"{field} is {getattr(self, field)}; it must be at least "
+                    f"{low}"
                 )
 
 

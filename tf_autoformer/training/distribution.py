@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -40,14 +41,24 @@ def _require_cluster(text: str) -> None:
     )
     try:
         found = json.loads(text)
-        workers = found["cluster"]["worker"]
-        kind, index = found["task"]["type"], found["task"]["index"]
-        members = found["cluster"][kind]
-        known = isinstance(workers, list) and 0 <= index < len(members)
+        cluster = {"chief": [], **found["cluster"]}
+        members = cluster[found["task"]["type"]]
+        known = (
+            set(cluster) == {"chief", "worker"}
+            and all(isinstance(group, list) for group in cluster.values())
+            and all(map(_is_address, sum(cluster.values(), [])))
+            and 0 <= found["task"]["index"] < len(members)
+        )
     except (ValueError, KeyError, TypeError):
         known = False
     if not known:
         raise errors.InputError(f"TF_CONFIG is {text!r}; {rule}")
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is a host with a port."""
+    match = re.fullmatch(r".+:(\d{1,5})", text)
+    return match is not None and 0 < int(match[1]) < 2**16
 
 
 def is_shared(strategy: tf.distribute.Strategy) -> bool:

@@ -65,7 +65,7 @@ class Trainer:
         strategy: tf.distribute.Strategy,
     ):
         recipe = experiment.training
-        _require_shares(recipe, strategy.num_replicas_in_sync)
+        _require_shares(experiment, strategy.num_replicas_in_sync)
         self.experiment = experiment
         self._run = run
         self._strategy = strategy
@@ -74,8 +74,6 @@ class Trainer:
         if chief:
             files.require_writable(workdir)
             self._dataset = datasets.load(experiment.dataset, data_dir)
-            experiment_lib.claim(workdir, dataclasses.asdict(experiment))
-            experiment_lib.claim_splits(workdir, self._dataset)
         else:  # What all of them share is made by one.
             logging.getLogger("tf_autoformer").setLevel(logging.WARNING)
         distribution.wait_for_all(strategy)
@@ -113,6 +111,9 @@ class Trainer:
                     source.mean,
                     source.std,
                 )
+        if chief:  # Not before all is found to be in order: it binds.
+            experiment_lib.claim(workdir, dataclasses.asdict(experiment))
+            experiment_lib.claim_splits(workdir, self._dataset)
         self._step = step_lib.TrainStep(
             strategy,
             self.supernet,
@@ -154,7 +155,7 @@ class Trainer:
         self._begin(start)
         meter = progress.Meter(start, self.total_steps)
         recent: list[reporting.Done] = []
-        traced: set[tuple[int, ...]] = set()
+        traced: set[tuple[bool, int]] = set()
         steps = range(start, self.total_steps)
         batches = self._strategy.distribute_datasets_from_function(
             lambda context: self._batches(context, start)
@@ -166,12 +167,15 @@ class Trainer:
                     self._show(step, images)
                 self._profile(step - start, profiling)
                 paths = self._sampler.sample()
-                depths = tuple(path.depth for path in paths)
-                if depths in traced:
+                graphs = {
+                    (number > 0, path.depth)
+                    for number, path in enumerate(paths)
+                }
+                if graphs <= traced:
                     clock = contextlib.nullcontext()
                 else:  # Its tracing would make the rest look far longer.
                     clock = meter.paused(units=1)
-                    traced.add(depths)
+                    traced |= graphs
                 with clock:
                     metrics = self._step(images, targets, paths)
                 recent.append(reporting.Done(step + 1, paths, metrics))
@@ -273,12 +277,15 @@ class Trainer:
         self._summaries.flush()
 
 
-def _require_shares(recipe: config_lib.TrainingConfig, replicas: int) -> None:
-    """Checks that replicas and micro-batches can share a batch.
+def _require_shares(
+    experiment: experiment_lib.Experiment, replicas: int
+) -> None:
+    """Checks that replicas, micro-batches and pairs can share a batch.
 
     Raises:
       InputError: they cannot.
     """
+    recipe = experiment.training
     parts = replicas * recipe.accumulation
     if recipe.batch_size % parts:
         raise errors.InputError(
@@ -286,6 +293,8 @@ def _require_shares(recipe: config_lib.TrainingConfig, replicas: int) -> None:
             f"number of replicas, {replicas}, times accumulation, "
             f"{recipe.accumulation}"
         )
+    mixes = experiment.augmentation.mixes
+    pipeline.Part(replicas=replicas).rows(recipe.batch_size, mixes)
 
 
 def make_optimizer(

@@ -41,13 +41,10 @@ class Found(NamedTuple):
     """What the paths so far have found on a replica's images.
 
     Attributes:
-      loss: scalar, the images' share of the last path's mean loss over the
-        global batch.
-      gradients: of all, summed, layer -> weight -> of the first path's slice.
+      gradients: their sum, layer -> weight -> of the first path's slice.
       predictions: [rows, classes], of the first path.
     """
 
-    loss: tf.Tensor
     gradients: Gradients
     predictions: tf.Tensor
 
@@ -101,8 +98,8 @@ class TrainStep:
         }
         # One trace for each depth: every other dimension is a tensor.
         self._single = tf.function(self._single_path, autograph=False)
-        # Of several paths each has its own graph, or there would be one for
-        # each tuple of depths.
+        # Of several paths each has its own graph, again one for each depth:
+        # in one graph there would be one for each tuple of depths.
         self._first = tf.function(self._first_path, autograph=False)
         self._other = tf.function(self._other_path, autograph=False)
         self._last = tf.function(self._update_of_paths, autograph=False)
@@ -126,11 +123,11 @@ class TrainStep:
         first, *others = map(supernet_lib.extent_tensors, paths)
         if not others:
             return self._single(images, targets, first)
-        found = self._first(images, targets, first)
-        losses = [found.loss]
+        loss, found = self._first(images, targets, first)
+        losses = [loss]
         for subnet in others:
-            found = self._other(images, found, subnet)
-            losses.append(found.loss)
+            loss, found = self._other(images, found, subnet)
+            losses.append(loss)
         return self._last(losses, found.gradients)
 
     @property
@@ -145,8 +142,8 @@ class TrainStep:
         def step(
             images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
         ) -> StepMetrics:
-            found = self._from_labels(images, targets, subnet)
-            return self._update([found.loss], found.gradients)
+            loss, found = self._from_labels(images, targets, subnet)
+            return self._update([loss], found.gradients)
 
         # The same on all replicas.
         return self._local(
@@ -155,14 +152,14 @@ class TrainStep:
 
     def _first_path(
         self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
-    ) -> Found:
+    ) -> tuple[tf.Tensor, Found]:
         return self._strategy.run(
             self._from_labels, args=(images, targets, subnet)
         )
 
     def _other_path(
         self, images: tf.Tensor, found: Found, subnet: extents.Extents
-    ) -> Found:
+    ) -> tuple[tf.Tensor, Found]:
         return self._strategy.run(
             self._from_predictions, args=(images, found, subnet)
         )
@@ -183,47 +180,52 @@ class TrainStep:
 
     def _from_labels(
         self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
-    ) -> Found:
-        """What the first path finds on a replica's images."""
+    ) -> tuple[tf.Tensor, Found]:
+        """The first path's loss and what it finds on a replica's images."""
         weights = self._supernet.operands(subnet)
         loss, gradients, predictions = self._in_parts(
             "labels", (images, targets, self._noise()), weights
         )
-        return Found(loss, gradients, predictions)
+        return loss, Found(gradients, predictions)
 
     def _from_predictions(
         self, images: tf.Tensor, found: Found, subnet: extents.Extents
-    ) -> Found:
-        """Adds what another path finds."""
+    ) -> tuple[tf.Tensor, Found]:
+        """Another path's loss, and `found` with its gradients."""
         weights = self._supernet.operands(subnet)
         loss, boxes, _ = self._in_parts(
             "predictions", (images, found.predictions), weights
         )
-        return found._replace(
-            loss=loss, gradients=_added(found.gradients, boxes)
-        )
+        gradients = _added(found.gradients, boxes)
+        return loss, found._replace(gradients=gradients)
 
     def _update(
         self, losses: list[tf.Tensor], gradients: Gradients
     ) -> StepMetrics:
-        """Updates the first path's slices, by what all replicas found."""
+        """Updates the first path's slices, by what all replicas found.
+
+        Args:
+          losses: of each path, shares of its mean over the global batch.
+          gradients: the paths' sum.
+        """
         optimizer, guard = self._optimizer, self._guard
-        context = tf.distribute.get_replica_context()
-        own = [tf.stack(losses), *tf.nest.flatten(gradients)]
-        total, *sums = context.all_reduce(
-            # A graph's argument is on no device, which all_reduce asks for.
-            "SUM",
-            [tf.identity(value) for value in own],
-        )
-        sums = guard.unscaled(sums)
-        norm = tf.linalg.global_norm(sums)
-        finite = tf.math.is_finite(tf.reduce_sum(total) + norm)
-        if self._recipe.clip_norm:
-            sums, _ = tf.clip_by_global_norm(
-                sums, self._recipe.clip_norm, use_norm=norm
-            )
         variables = tf.nest.flatten(self._supernet.variables_of(gradients))
-        updates = list(zip(sums, variables, strict=True))
+        terms = [tf.stack(losses), *tf.nest.flatten(gradients)]
+        context = tf.distribute.get_replica_context()
+        losses, *gradients = context.all_reduce(
+            # Arguments of a graph are on no device, which is where the sum
+            # would be put.
+            "SUM",
+            [tf.identity(term) for term in terms],
+        )
+        gradients = guard.unscaled(gradients)
+        norm = tf.linalg.global_norm(gradients)
+        finite = tf.math.is_finite(tf.reduce_sum(losses) + norm)
+        if self._recipe.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(
+                gradients, self._recipe.clip_norm, use_norm=norm
+            )
+        updates = list(zip(gradients, variables, strict=True))
 
         def update() -> None:
             optimizer.update_boxes(updates)
@@ -234,7 +236,7 @@ class TrainStep:
         guard.apply(finite, update)
         optimizer.iterations.assign_add(1)
         skipped = tf.cast(guard.skipped.read_value(), tf.float32)
-        return StepMetrics(total, norm, rate, scale, skipped)
+        return StepMetrics(losses, norm, rate, scale, skipped)
 
     def _in_parts(
         self,

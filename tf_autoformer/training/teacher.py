@@ -33,7 +33,7 @@ class Teacher:
         std: Sequence[float],
     ):
         try:
-            self._model = tf.saved_model.load(os.path.expanduser(path))
+            self._model = tf.saved_model.load(path)
             self._classify = self._model.signatures["serving_default"]
         except (tf.errors.OpError, OSError, KeyError) as error:
             raise errors.InputError(
