@@ -155,23 +155,6 @@ class TrainTest(BinariesTest):
         self.assertNotIn("loss", err)
         self.check_same(workdir, _trained())
 
-    def test_killed_it_continues_and_ends_with_the_same_weights(self):
-        workdir = _folder() / "killed"
-        checkpoints = workdir / "checkpoints"
-        _trained()  # The data are prepared.
-        commands.kill_when(
-            _start("train", workdir, *TRAIN),
-            (checkpoints / "checkpoint").exists,
-        )
-        latest = tf.train.latest_checkpoint(checkpoints)
-        step = int(latest.rsplit("-", 1)[1])
-        self.assertBetween(step, 1, STEPS - 1)
-
-        _, err = _run("train", workdir, *TRAIN)
-        self.assertIn(f"continuing at step {step} of {STEPS}", err)
-        # Weights, moments, step and the position of the sampler.
-        commands.check_same_checkpoint(workdir, _trained())
-
 
 class SearchTest(BinariesTest):
     def test_search_leaves_candidates_best_pictures_and_export(self):

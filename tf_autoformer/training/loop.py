@@ -225,7 +225,8 @@ class Trainer:
 
     def _profile(self, step: int, profiling: contextlib.ExitStack) -> None:
         """Starts or ends the profile, if one is wanted."""
-        if self._run.profile and step == _PROFILED[0]:
+        chief = distribution.is_chief(self._strategy)
+        if self._run.profile and chief and step == _PROFILED[0]:
             folder = self._folder / "tensorboard" / "train"
             profiling.enter_context(
                 tf.profiler.experimental.Profile(str(folder))
