@@ -53,6 +53,7 @@ def full_recipe(folder: pathlib.Path, steps: int) -> tuple[str, ...]:
         f"--flagfile={ROOT / 'flags' / 'digits' / 'full_recipe.flags'}",
         f"--search_space={space}",
         f"--data_dir={folder / 'data'}",
+        "--batch_size=64",
         f"--epochs={steps * 64 / 1149}",
         "--warmup_epochs=0.2",
         "--ema_decay=0.9",
