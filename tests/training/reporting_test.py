@@ -135,7 +135,7 @@ class RequireFiniteTest(parameterized.TestCase):
     def _check(self, *recent: reporting.Done, latest: str = "") -> str:
         """The message of the failure."""
         with self.assertRaises(errors.InputError) as caught:
-            reporting.require_finite(recent, RECIPE, latest)
+            reporting.require_finite(recent, latest)
         message = str(caught.exception)
         self.assertNotIn("\n", message)
         return message
@@ -170,7 +170,6 @@ class RequireFiniteTest(parameterized.TestCase):
                 _done(3, {(16, 1): 1.0}),
                 _done(4, {(16, 1): 1.0}, gradient_norm=NAN, loss_scale=2.0),
             ],
-            RECIPE,
             "",
         )
 

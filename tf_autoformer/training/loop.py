@@ -73,15 +73,11 @@ class Trainer:
         chief = distribution.is_chief(strategy)
         if chief:
             files.require_writable(workdir)
-            self._dataset = datasets.load(experiment.dataset, data_dir)
-        else:  # What all of them share is made by one.
+        else:
             logging.getLogger("tf_autoformer").setLevel(logging.WARNING)
-        distribution.wait_for_all(strategy)
-        if not chief:
-            self._dataset = datasets.load(experiment.dataset, data_dir)
+        self._dataset = _load(experiment.dataset, data_dir, strategy)
         num_examples = self._dataset.num_examples("train")
         self.total_steps = recipe.steps(num_examples)
-        source = self._dataset.source
 
         tf.keras.utils.set_random_seed(recipe.seed)
         averaged, self._average = None, None
@@ -103,14 +99,7 @@ class Trainer:
                 self._average = average_lib.EntangledAverage(
                     variables, averaged.trainable_variables, recipe.ema_decay
                 )
-            teacher = None
-            if recipe.teacher:
-                teacher = teacher_lib.Teacher(
-                    recipe.teacher,
-                    experiment.model.num_classes,
-                    source.mean,
-                    source.std,
-                )
+            teacher = _teacher(recipe, self._dataset.source)
         if chief:  # Not before all is found to be in order: it binds.
             experiment_lib.claim(workdir, dataclasses.asdict(experiment))
             experiment_lib.claim_splits(workdir, self._dataset)
@@ -246,7 +235,7 @@ class Trainer:
         save = last or step % self._run.checkpoint_every == 0
         log = last or step % self._run.log_every == 0
         if (save or log) and not self._run.skip_nonfinite:
-            reporting.require_finite(recent, recipe, self._checkpoint.latest)
+            reporting.require_finite(recent, self._checkpoint.latest)
         if log:
             reporting.report(
                 recent, meter, self.total_steps, recipe, self._summaries
@@ -276,6 +265,27 @@ class Trainer:
         if self._run.histograms:
             self._summaries.histograms(step, self.supernet)
         self._summaries.flush()
+
+
+def _load(
+    name: str, data_dir: str | None, strategy: tf.distribute.Strategy
+) -> datasets.Dataset:
+    """The data set, which one worker prepares and the others then find."""
+    chief = distribution.is_chief(strategy)
+    dataset = datasets.load(name, data_dir) if chief else None
+    distribution.wait_for_all(strategy)
+    return dataset or datasets.load(name, data_dir)
+
+
+def _teacher(
+    recipe: config_lib.TrainingConfig, source: datasets.Source
+) -> teacher_lib.Teacher | None:
+    """The teacher, if the recipe has one."""
+    if not recipe.teacher:
+        return None
+    return teacher_lib.Teacher(
+        recipe.teacher, source.num_classes, source.mean, source.std
+    )
 
 
 def _require_shares(

@@ -94,14 +94,11 @@ def _finite_mean(values: Sequence[float]) -> float:
     return float(np.mean(finite)) if finite else float("nan")
 
 
-def require_finite(
-    recent: Sequence[Done], recipe: config_lib.TrainingConfig, latest: str
-) -> None:
+def require_finite(recent: Sequence[Done], latest: str) -> None:
     """Fails before a checkpoint of a broken training replaces a good one.
 
     Args:
       recent: steps since this was last asked.
-      recipe: what is trained with.
       latest: the last checkpoint's path; empty if there is none.
 
     Raises:
