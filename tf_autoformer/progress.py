@@ -46,3 +46,10 @@ class Meter:
         remaining = (self._total - done) / speed if speed else 0
         self._done, self._since = done, time.monotonic()
         return speed, str(datetime.timedelta(seconds=round(remaining)))
+
+    def line(self, done: int, units: str) -> str:
+        """An `update` as a line of progress."""
+        speed, eta = self.update(done)
+        return (
+            f"{done} of {self._total} {units}  {speed:.0f} {units}/s  ETA {eta}"
+        )

@@ -110,14 +110,7 @@ class _Progress(tf.keras.callbacks.Callback):
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self._meter.due:
             done = min((batch + 1) * self._batch_size, self._number)
-            speed, eta = self._meter.update(done)
-            _LOGGER.info(
-                "%d of %d images  %.0f images/s  ETA %s",
-                done,
-                self._number,
-                speed,
-                eta,
-            )
+            _LOGGER.info(self._meter.line(done, "images"))
 
 
 def lines(workdir: str | os.PathLike[str], task: Task) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_autoformer.data import boxes
+from tf_autoformer.data import boxes, preprocessing
 
 _AREA = (0.02, 1 / 3)
 _ASPECT = (0.3, 1 / 0.3)
@@ -40,10 +40,7 @@ def erase(
     def erased() -> tf.Tensor:
         top, left, rows, columns = tf.unstack(box)
         noise = tf.random.stateless_normal([rows, columns, 3], noise_seed)
-        # [rows, columns * 3]: see `preprocessing.normalize`.
-        noise = tf.reshape(noise, [rows, columns * 3])
-        noise = noise * tf.tile(std, [columns]) + tf.tile(mean, [columns])
-        noise = tf.reshape(noise, [rows, columns, 3])
+        noise = preprocessing.denormalize(noise, mean, std)
         beside = image[top : top + rows]
         band = [beside[:, :left], noise, beside[:, left + columns :]]
         parts = [image[:top], tf.concat(band, axis=1), image[top + rows :]]

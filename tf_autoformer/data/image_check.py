@@ -95,12 +95,5 @@ def _check(folder: str, paths: Sequence[str]) -> list[str]:
     for done, (number, _) in enumerate(readable, start=1):
         bad.remove(int(number))
         if meter.due:
-            speed, eta = meter.update(done)
-            _LOGGER.info(
-                "%d of %d files  %.0f files/s  ETA %s",
-                done,
-                len(paths),
-                speed,
-                eta,
-            )
+            _LOGGER.info(meter.line(done, "files"))
     return [paths[number] for number in sorted(bad)]

@@ -49,11 +49,12 @@ def resize(pixels: tf.Tensor, size: Sequence[int] | tf.Tensor) -> tf.Tensor:
     """Resizes as Pillow's BICUBIC does, antialiased.
 
     Args:
-      pixels: float32 in [0, 1] or uint8 [height, width, channels].
+      pixels: float32 in [0, 1] or uint8, [height, width, channels] or a batch
+        of these.
       size: height and width of the result in pixels.
 
     Returns:
-      float32 [*size, channels] in [0, 1].
+      float32 of this size in [0, 1].
     """
     scale = 1.0
     if pixels.dtype == tf.uint8:
@@ -78,9 +79,29 @@ def normalize(
       mean: of each channel.
       std: of each channel.
     """
-    width = images.shape[-2]
-    # Rows of width * 3: over the three channels alone TensorFlow broadcasts
-    # ten times as slowly.
+    rows, mean, std = _rows(images, mean, std)
+    return tf.reshape((rows - mean) / std, tf.shape(images))
+
+
+def denormalize(
+    images: tf.Tensor, mean: Sequence[float], std: Sequence[float]
+) -> tf.Tensor:
+    """The reverse of `normalize`.
+
+    Args:
+      images: float32 [..., height, width, 3] of any range.
+      mean: of each channel.
+      std: of each channel.
+    """
+    rows, mean, std = _rows(images, mean, std)
+    return tf.reshape(rows * std + mean, tf.shape(images))
+
+
+def _rows(images: tf.Tensor, *channels: Sequence[float]) -> list[tf.Tensor]:
+    """Rows of width * 3, and what the channels have as such a row.
+
+    Over the three channels alone TensorFlow broadcasts ten times as slowly.
+    """
+    width = images.shape[-2] or tf.shape(images)[-2]
     rows = tf.reshape(images, [-1, width * 3])
-    rows = (rows - tf.tile(mean, [width])) / tf.tile(std, [width])
-    return tf.reshape(rows, tf.shape(images))
+    return [rows, *(tf.tile(each, [width]) for each in channels)]

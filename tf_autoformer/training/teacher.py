@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_autoformer import errors
+from tf_autoformer.data import preprocessing
 
 
 class Teacher:
@@ -41,7 +42,7 @@ class Teacher:
                 f"signature serving_default: {errors.reason(error)}"
             ) from error
         self._num_classes = num_classes
-        self._mean, self._std = tf.constant(mean), tf.constant(std)
+        self._mean, self._std = mean, std
 
         def require(is_so: bool, what: object, rule: str) -> None:
             if not is_so:
@@ -82,12 +83,9 @@ class Teacher:
         Returns:
           float32 [batch, num_classes].
         """
-        images = images * self._std + self._mean
+        images = preprocessing.denormalize(images, self._mean, self._std)
         if None not in self._size and self._size != tuple(images.shape[1:3]):
-            images = tf.image.resize(
-                images, self._size, method="bicubic", antialias=True
-            )
-            images = tf.clip_by_value(images, 0.0, 1.0)  # Bicubic overshoots.
+            images = preprocessing.resize(images, self._size)
         answer = self._classify(**{self._input: images})[self._output]
         return tf.one_hot(tf.argmax(answer, axis=-1), self._num_classes)
 
