@@ -10,17 +10,16 @@ from typing import Any
 import tensorflow as tf
 
 from benchmarks import photographs, worker
-from tf_autoformer.data import (
-    augmentation,
-    config,
+from tf_autoformer.data import pipeline, preprocessing
+from tf_autoformer.data.augmentation import (
+    augment,
+    augmentation_config,
     cropping,
     erasing,
     mixing,
-    pipeline,
-    preprocessing,
     randaugment,
 )
-from tf_autoformer.training import parallel
+from tf_autoformer.supernet import parallel
 
 _IMAGE_SIZE = (224, 224)
 _WARM_UP = 4  # Batches; some of a new iterator's were made before it is timed.
@@ -40,7 +39,7 @@ class Batches:
     def __init__(self, folder: str, count: int, batch_size: int, seed: int):
         self._dataset = photographs.make(pathlib.Path(folder), count, seed)
         self._batch_size = batch_size
-        self._recipe = config.AugmentationConfig()
+        self._recipe = augmentation_config.AugmentationConfig()
         self._training = pipeline.training(
             self._dataset, _IMAGE_SIZE, batch_size, seed, self._recipe
         )
@@ -75,7 +74,7 @@ class Batches:
                 image, recipe.crop_area, seed
             ),
             "resize": resize,
-            "flip": augmentation.flip,
+            "flip": augment.flip,
             "RandAugment": lambda image, seed: randaugment.apply(
                 image,
                 seed,

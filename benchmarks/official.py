@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks import comparison, worker
-from tf_autoformer.training import config
+from tf_autoformer.experiment import training_config
 
 
 def _supernet_class(code: str) -> type[torch.nn.Module]:
@@ -54,7 +54,7 @@ class Official:
             change_qkv=True,
             drop_path_rate=network.drop_path,
         )
-        recipe = config.TrainingConfig()
+        recipe = training_config.TrainingConfig()
         self._smoothing = recipe.label_smoothing
         self._optimizer = torch.optim.AdamW(
             self._supernet.parameters(),

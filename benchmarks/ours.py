@@ -8,9 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from benchmarks import comparison, worker
+from tf_autoformer.evaluation import accuracy
+from tf_autoformer.experiment import training_config
 from tf_autoformer.space import extents
-from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import config, evaluation, guard, loop, parallel
+from tf_autoformer.supernet import parallel
+from tf_autoformer.training import state as state_lib
 from tf_autoformer.training import step as step_lib
 
 Architecture = comparison.Architecture
@@ -26,27 +28,22 @@ class Ours:
     """
 
     def __init__(self, subject: comparison.Subject):
-        tf.keras.utils.set_random_seed(subject.seed)
         network, batch = comparison.NETWORK, subject.batch_size
         self._dtype = tf.dtypes.as_dtype(subject.precision)
-        self._supernet = supernet_lib.Supernet(
-            network, subject.space, dtype=_POLICIES[subject.precision]
+        recipe = training_config.TrainingConfig(
+            batch_size=batch,
+            seed=subject.seed,
+            precision=_POLICIES[subject.precision],
         )
-        recipe = config.TrainingConfig(batch_size=batch, seed=subject.seed)
-        self._optimizer = loop.make_optimizer(
-            recipe, recipe.steps(_IMAGENET_IMAGES), _IMAGENET_IMAGES
+        strategy = tf.distribute.get_strategy()
+        state = state_lib.TrainState.create(
+            network, subject.space, recipe, strategy, _IMAGENET_IMAGES
         )
-        self._optimizer.build(self._supernet.trainable_variables)
-        self._step = step_lib.TrainStep(
-            tf.distribute.get_strategy(),
-            self._supernet,
-            self._optimizer,
-            recipe,
-            guard.Guard(),
-        )
+        self._supernet, self._optimizer = state.supernet, state.optimizer
+        self._step = step_lib.TrainStep(strategy, state, recipe)
         # By depth, on which the variables depend.
         self._updates: dict[int, Any] = {}
-        self._forward = evaluation.Forward(self._supernet)
+        self._forward = accuracy.Forward(self._supernet)
         self._images = tf.random.normal(
             [batch, *network.input_size, network.channels]
         )

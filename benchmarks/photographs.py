@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 from sklearn import datasets as sklearn_datasets
 
-from tf_autoformer.data import datasets
+from tf_autoformer.data.sources import datasets
 
 _NAMES = ("china.jpg", "flower.jpg")
 _SIZE = (500, 375)  # Width and height.

@@ -19,7 +19,7 @@ from absl import flags
 from benchmarks import comparison, inference, operations, ours, worker
 from tf_autoformer import binary, errors
 from tf_autoformer.space import search_space
-from tf_autoformer.training import parallel
+from tf_autoformer.supernet import parallel
 
 FLAGS = flags.FLAGS
 _CASES = {

@@ -5,7 +5,7 @@ import re
 
 from absl.testing import absltest
 
-from tests import processes
+from tests.helpers import processes
 
 FLAGS = pathlib.Path(__file__).parent.parent / "flags"
 DIGITS = f"--flagfile={FLAGS / 'digits' / 'supernet.flags'}"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from absl.testing import absltest
 
-from tests import processes
+from tests.helpers import processes
 
 ROOT = pathlib.Path(__file__).parent.parent
 DIGITS = f"--flagfile={ROOT / 'flags' / 'digits' / 'supernet.flags'}"

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests import commands
+from tests.helpers import commands
 from tf_autoformer.analysis import report
 from tf_autoformer.evolution import session
 from tf_autoformer.serving import savedmodel

@@ -10,15 +10,15 @@ from absl import flags
 from absl.testing import absltest, flagsaver, parameterized
 
 from tf_autoformer import command_line, config, errors
-from tf_autoformer.analysis import subnet_evaluation
-from tf_autoformer.data import config as data_config
+from tf_autoformer.data.augmentation import augmentation_config as data_config
+from tf_autoformer.evaluation import standalone
 from tf_autoformer.evolution import algorithm
+from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.experiment import training_config
 from tf_autoformer.official import conversion
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint, published, search_space
 from tf_autoformer.space import model as model_lib
-from tf_autoformer.training import config as training_config
-from tf_autoformer.training import experiment as experiment_lib
 
 BINARIES = {
     "train": command_line.define_train,
@@ -501,7 +501,7 @@ class NewBinariesTest(FlagsTest):
         self._parse("evaluate", f"--architecture={path}")
         self.assertEqual(
             config.evaluation_task(),
-            subnet_evaluation.Task(
+            standalone.Task(
                 architecture=SUBNET,
                 dataset=None,
                 split="test",
@@ -524,7 +524,7 @@ class NewBinariesTest(FlagsTest):
         )
         self.assertEqual(
             config.evaluation_task(),
-            subnet_evaluation.Task(
+            standalone.Task(
                 architecture=SUBNET,
                 dataset="digits",
                 split="validation",

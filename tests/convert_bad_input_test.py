@@ -11,8 +11,7 @@ from collections.abc import Mapping
 import torch
 from absl.testing import absltest
 
-from tests import processes
-from tests.official import states
+from tests.helpers import processes, states
 
 # Its weights do not tell the pooling, which is average.
 CHECKPOINT = states.golden("supernet_small_gap").path

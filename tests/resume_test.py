@@ -6,7 +6,7 @@ import tempfile
 
 from absl.testing import absltest
 
-from tests import commands
+from tests.helpers import commands
 
 STEPS = 12
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests import commands
+from tests.helpers import commands
 
 STEPS = 12
 

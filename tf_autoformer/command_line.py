@@ -5,12 +5,13 @@ import typing
 from absl import flags
 
 from tf_autoformer import flag_fields
-from tf_autoformer.data import config as data_config
-from tf_autoformer.data import datasets
+from tf_autoformer.data.augmentation import augmentation_config as data_config
+from tf_autoformer.data.sources import datasets
 from tf_autoformer.evolution import algorithm
+from tf_autoformer.experiment import training_config
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import published, search_space
-from tf_autoformer.training import config as training_config
+from tf_autoformer.training import run_config
 
 # So that --help lists the flags of whichever binary runs.
 flags.disclaim_key_flags()
@@ -41,7 +42,7 @@ def define_train() -> None:
     flag_fields.define(model_lib.ModelConfig, given=("num_classes", "channels"))
     flag_fields.define(training_config.TrainingConfig)
     flag_fields.define(data_config.AugmentationConfig)
-    flag_fields.define(training_config.RunConfig)
+    flag_fields.define(run_config.RunConfig)
 
 
 def define_search() -> None:

@@ -8,16 +8,18 @@ import re
 from absl import flags
 
 from tf_autoformer import command_line, errors, flag_fields
-from tf_autoformer.analysis import subnet_evaluation
-from tf_autoformer.data import config as data_config
-from tf_autoformer.data import datasets
+from tf_autoformer.data.augmentation import augmentation_config as data_config
+from tf_autoformer.data.sources import datasets
+from tf_autoformer.evaluation import standalone
 from tf_autoformer.evolution import algorithm
+from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.experiment import training_config
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.official import conversion
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint, published, search_space
 from tf_autoformer.space import model as model_lib
-from tf_autoformer.training import config as training_config
-from tf_autoformer.training import experiment as experiment_lib
+from tf_autoformer.training import run_config
 
 FLAGS = flags.FLAGS
 
@@ -26,9 +28,9 @@ def _path(text: str) -> pathlib.Path:
     return pathlib.Path(os.path.expanduser(text))
 
 
-def workdir() -> pathlib.Path:
+def workdir() -> workdir_lib.Workdir:
     """The folder of the supernet and of all made from it."""
-    return _path(FLAGS.workdir)
+    return workdir_lib.Workdir(_path(FLAGS.workdir))
 
 
 def data_dir() -> str | None:
@@ -59,7 +61,7 @@ def export_folder() -> pathlib.Path:
         raise errors.InputError(
             f"version is {FLAGS.version}; it must be at least 1"
         )
-    return workdir() / "export" / str(FLAGS.version)
+    return workdir().export(FLAGS.version)
 
 
 def image_size() -> model_lib.ImageSize | None:
@@ -116,9 +118,9 @@ def space(
 
 def _found() -> experiment_lib.Experiment | None:
     """What the working folder was made with; None if it is new."""
-    if FLAGS.workdir is None or not (workdir() / "config.json").exists():
+    if FLAGS.workdir is None or not workdir().is_bound:
         return None
-    return experiment_lib.load(workdir())
+    return workdir().experiment
 
 
 def _dataset() -> str | None:
@@ -185,7 +187,7 @@ def described() -> tuple[
     """
     found = _found()
     if FLAGS.workdir is not None and found is None:
-        experiment_lib.load(workdir())  # Says what is missing.
+        workdir().experiment  # noqa: B018 Says what is missing.
     model = flag_fields.read(
         model_lib.ModelConfig,
         found and found.model,
@@ -198,14 +200,14 @@ def described() -> tuple[
     return model, space(found and found.space)
 
 
-def evaluation_task() -> subnet_evaluation.Task:
+def evaluation_task() -> standalone.Task:
     """What to evaluate on what.
 
     Raises:
       InputError: the architecture's file is missing or damaged, or both a
         data set and a folder are given.
     """
-    return subnet_evaluation.Task(
+    return standalone.Task(
         architecture=architecture(),
         dataset=_dataset(),
         split=FLAGS.split,
@@ -273,13 +275,13 @@ _OF_IMPORT = (
 _OF_EXPORT = ("architecture",)
 
 
-def run() -> training_config.RunConfig:
+def run() -> run_config.RunConfig:
     """How to run and show a training.
 
     Raises:
       InputError: a flag's value breaks a rule.
     """
-    return flag_fields.read(training_config.RunConfig)
+    return flag_fields.read(run_config.RunConfig)
 
 
 def evolution() -> algorithm.EvolutionConfig:

@@ -6,13 +6,13 @@ Prints top-1 and top-5 accuracy, loss and speed.
 """
 
 from tf_autoformer import binary, command_line, config
-from tf_autoformer.analysis import subnet_evaluation
+from tf_autoformer.evaluation import standalone
 
 
 def main() -> None:
     """Prints the figures."""
     task = config.evaluation_task()
-    for line in subnet_evaluation.lines(config.workdir(), task):
+    for line in standalone.lines(config.workdir(), task):
         print(line, flush=True)
 
 

@@ -8,8 +8,6 @@ import tensorflow as tf
 
 from tf_autoformer import binary, command_line, config
 from tf_autoformer.serving import savedmodel
-from tf_autoformer.training import checkpoint
-from tf_autoformer.training import experiment as experiment_lib
 
 
 def main() -> None:
@@ -17,14 +15,11 @@ def main() -> None:
     workdir, folder = config.workdir(), config.export_dir()
     architecture = config.architecture()
     savedmodel.require_free(folder)
-    supernet, _ = checkpoint.load_supernet(
-        workdir, tf.distribute.get_strategy()
-    )
-    experiment = experiment_lib.load(workdir)
+    trained = workdir.trained(tf.distribute.get_strategy())
     savedmodel.export(
-        supernet,
+        trained.supernet,
         architecture,
-        experiment.dataset,
+        trained.experiment.dataset,
         folder,
         config.image_size(),
         config.data_dir(),

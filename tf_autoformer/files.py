@@ -5,6 +5,7 @@ or a full disk never leaves half a result behind.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -91,6 +92,34 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
         probe = _beside(pathlib.Path(folder) / "probe")
         probe.touch()
         probe.unlink()
+
+
+@contextlib.contextmanager
+def lock(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keeps other processes that lock `folder` out of it.
+
+    The lock ends with the body, or with the process however that ends.
+
+    Raises:
+      InputError: Another process holds the lock, or the folder cannot be
+        written. The message names the process.
+    """
+    path = pathlib.Path(folder) / ".lock"
+    with contextlib.ExitStack() as stack:
+        with make_writable(folder):
+            file = stack.enter_context(path.open("a+"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                raise errors.InputError(
+                    f"{folder} is in use by process {file.read() or 'unknown'}"
+                    "; wait for it to end, or use another folder"
+                ) from error
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+        yield
 
 
 def is_new(path: str | os.PathLike[str]) -> bool:

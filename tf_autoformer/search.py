@@ -12,7 +12,7 @@ from tf_autoformer import binary, command_line, config, files
 from tf_autoformer.analysis import search_board
 from tf_autoformer.evolution import session
 from tf_autoformer.serving import savedmodel
-from tf_autoformer.training import parallel
+from tf_autoformer.supernet import parallel
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
         config.name(),
         config.export_folder(),
     )
-    best = session.load_best(workdir / "search" / name)
+    best = session.load_best(workdir.search(name))
     savedmodel.require_free(folder, best)
     search = session.Search(
         workdir,
@@ -33,9 +33,7 @@ def main() -> None:
         config.data_dir(),
         tf.distribute.MirroredStrategy(),
     )
-    board = search_board.SearchBoard(
-        workdir, search.folder, search.experiment.model
-    )
+    board = search_board.SearchBoard(search.folder, search.experiment.model)
     for ranking in search.run():
         board.show(ranking)
     savedmodel.require_free(folder, search.best)

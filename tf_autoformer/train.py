@@ -7,7 +7,8 @@ The same command run again continues where it stopped.
 """
 
 from tf_autoformer import binary, command_line, config
-from tf_autoformer.training import distribution, loop, parallel
+from tf_autoformer.supernet import parallel
+from tf_autoformer.training import distribution, loop
 
 
 def main() -> None:

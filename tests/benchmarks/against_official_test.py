@@ -4,7 +4,7 @@ import pathlib
 
 from absl.testing import absltest
 
-from tests import processes
+from tests.helpers import processes
 
 PAGE = "# Speed\n\nNo table here.\n"
 

@@ -8,7 +8,7 @@ from absl.testing import absltest
 from PIL import Image
 
 from benchmarks import photographs
-from tests import processes
+from tests.helpers import processes
 
 
 class PhotographsTest(absltest.TestCase):

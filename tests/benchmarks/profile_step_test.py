@@ -2,7 +2,7 @@
 
 from absl.testing import absltest
 
-from tests import processes
+from tests.helpers import processes
 
 
 class FlagsTest(processes.MistakeTest):

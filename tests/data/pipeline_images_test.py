@@ -9,8 +9,9 @@ import tensorflow as tf
 from absl.testing import absltest, parameterized
 from PIL import Image
 
-from tests import encoded
-from tf_autoformer.data import config, memory, pipeline, preprocessing
+from tests.helpers import encoded
+from tf_autoformer.data import buffering, pipeline, preprocessing
+from tf_autoformer.data.augmentation import augmentation_config
 
 SIZE = (8, 8)
 COUNT = 25
@@ -57,7 +58,7 @@ class ImagesTest(parameterized.TestCase):
 class EvaluationTest(parameterized.TestCase):
     @parameterized.parameters(DECODED, ENCODED, NOTHING)
     def test_every_pass_has_the_split_in_order(self, limit):
-        self.enter_context(mock.patch.object(memory, "LIMIT", limit))
+        self.enter_context(mock.patch.object(buffering, "LIMIT", limit))
         images = _photographs()
         dataset = _dataset(images, mean=(0.1, 0.2, 0.3), std=(0.5, 0.4, 0.3))
         batches = pipeline.evaluation(dataset, "validation", SIZE, 10)
@@ -84,7 +85,7 @@ class EvaluationTest(parameterized.TestCase):
     def test_what_fits_is_read_or_even_decoded_once(
         self, limit, reads, decodes
     ):
-        self.enter_context(mock.patch.object(memory, "LIMIT", limit))
+        self.enter_context(mock.patch.object(buffering, "LIMIT", limit))
         read, decoded = [], []
         decode = preprocessing.decode
 
@@ -143,7 +144,9 @@ class FilesTest(parameterized.TestCase):
             std=(1.0,) * 3,
             crop=source_crop,
         )
-        recipe = dataclasses.replace(config.NONE, crop_area=crop_area)
+        recipe = dataclasses.replace(
+            augmentation_config.NONE, crop_area=crop_area
+        )
         batches = pipeline.training(dataset, (16, 16), len(files), 0, recipe)
         images, targets = next(batches.as_numpy_iterator())
         grey = round(0.299 * 204 + 0.587 * 102 + 0.114 * 51)

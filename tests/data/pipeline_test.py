@@ -14,23 +14,21 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tests import encoded
+from tests.helpers import encoded
 from tf_autoformer import errors
-from tf_autoformer.data import (
-    augmentation,
-    config,
+from tf_autoformer.data import buffering, pipeline, preprocessing
+from tf_autoformer.data.augmentation import augment as augment_lib
+from tf_autoformer.data.augmentation import (
+    augmentation_config,
     cropping,
-    memory,
-    pipeline,
-    preprocessing,
 )
 
 SIZE = (8, 8)
 COUNT = 50
-PLAIN = config.NONE
+PLAIN = augmentation_config.NONE
 CROPPED = dataclasses.replace(PLAIN, crop_area=0.3)
 JITTERED = dataclasses.replace(PLAIN, geometric_jitter=True)
-DEIT = config.AugmentationConfig(crop_area=0.3)
+DEIT = augmentation_config.AugmentationConfig(crop_area=0.3)
 # Without what takes seconds to trace.
 ALL = dataclasses.replace(
     DEIT, randaugment=0, color_jitter=0, geometric_jitter=True
@@ -70,7 +68,7 @@ class TrainingTest(parameterized.TestCase):
         )
 
     def _limit_memory(self, bytes_held: int):
-        self.enter_context(mock.patch.object(memory, "LIMIT", bytes_held))
+        self.enter_context(mock.patch.object(buffering, "LIMIT", bytes_held))
 
     def _read_little_ahead(self):
         """Nothing is made in parallel, or more than an element too early."""
@@ -301,7 +299,7 @@ class TrainingTest(parameterized.TestCase):
             tf.py_function(lambda x: seeds.append(tuple(x.numpy())), [seed], [])
             return tf.image.convert_image_dtype(image, tf.float32)
 
-        with mock.patch.object(augmentation, "augment", augment):
+        with mock.patch.object(augment_lib, "augment", augment):
             batches = self._training()
         _take(batches, 3)
         self.assertGreaterEqual(len(seeds), 60)

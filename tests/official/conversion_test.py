@@ -10,18 +10,15 @@ import tensorflow as tf
 import torch
 from absl.testing import absltest, parameterized
 
-from tests.official import states
+from tests.helpers import states
 from tf_autoformer import errors
+from tf_autoformer.experiment import experiment, training_config
 from tf_autoformer.official import conversion, torch_file, weights
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import search_space
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import (
-    checkpoint,
-    config,
-    experiment,
-)
+from tf_autoformer.training import checkpoint
 
 Architecture = architecture_lib.Architecture
 GAP, CLS = states.NAMES
@@ -319,7 +316,7 @@ class ToOfficialTest(ConversionTest):
         )
         model = dataclasses.replace(model, **changes)
         made = experiment.Experiment(
-            "digits", model, space, config.TrainingConfig()
+            "digits", model, space, training_config.TrainingConfig()
         )
         tf.keras.utils.set_random_seed(0)
         supernet = supernet_lib.Supernet(model, space)
@@ -419,7 +416,11 @@ class ToOfficialTest(ConversionTest):
         self.convert(space=SPACE)
         outside = Architecture(64, 1, (3,), (2.0,))
         for workdir, architecture, pattern in (
-            (self.folder / "none", None, "none/config.json does not exist"),
+            (
+                self.folder / "none",
+                None,
+                "none/config.json does not exist",
+            ),
             (self.workdir, outside, r"num_heads\[0\] is 3"),
         ):
             with self.assertRaisesRegex(errors.InputError, pattern):

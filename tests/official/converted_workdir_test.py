@@ -8,21 +8,16 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tests import devices
-from tests.official import states
+from tests.helpers import devices, states
 from tf_autoformer import errors
-from tf_autoformer.data import config as data_config
-from tf_autoformer.data import datasets
+from tf_autoformer.data.augmentation import augmentation_config as data_config
+from tf_autoformer.data.sources import datasets
+from tf_autoformer.experiment import experiment, training_config
 from tf_autoformer.official import conversion
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.space import search_space
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import (
-    checkpoint,
-    config,
-    experiment,
-    loop,
-)
+from tf_autoformer.training import checkpoint, loop
 
 # Of the checkpoint's three blocks one, of its 128 dimensions 96.
 SPACE = search_space.SearchSpace((64, 96), (1,), (1, 2), (2.0, 3.5))
@@ -69,7 +64,7 @@ class ConvertedWorkdirTest(parameterized.TestCase):
         self.assertIsNone(
             json.loads((self.workdir / "config.json").read_text())["training"]
         )
-        recipe = config.TrainingConfig(
+        recipe = training_config.TrainingConfig(
             epochs=0.014,
             batch_size=8,
             learning_rate=1e-3,
@@ -88,7 +83,7 @@ class ConvertedWorkdirTest(parameterized.TestCase):
                 of,
                 self.workdir,
                 data_dir,
-                config.RunConfig(watched_subnets=0),
+                training_config.RunConfig(watched_subnets=0),
                 tf.distribute.MirroredStrategy(["/cpu:0"]),
             )
 

@@ -3,7 +3,7 @@
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from tests.official import states
+from tests.helpers import states
 from tf_autoformer import errors
 from tf_autoformer.official import inference
 from tf_autoformer.space import extents, search_space

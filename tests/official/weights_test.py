@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tests.official import states
+from tests.helpers import states
 from tf_autoformer import errors
 from tf_autoformer.official import inference, torch_file, weights
 from tf_autoformer.space import architecture as architecture_lib

@@ -22,7 +22,7 @@ from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
 from tf_autoformer import errors
-from tf_autoformer.data import datasets
+from tf_autoformer.data.sources import datasets
 from tf_autoformer.serving import savedmodel, warmup
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, model, search_space

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tests import gradients
+from tests.helpers import gradients
 from tf_autoformer.supernet import attention, relative_position
 
 HEADS, DIM, EMBED, BATCH = 2, 4, 6, 2

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from tests.training import trainings
+from tests.helpers import trainings
 
 SPACE = trainings.SMALL_SPACE
 STEPS = trainings.draw(3, space=SPACE)

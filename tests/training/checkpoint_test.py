@@ -8,18 +8,12 @@ import tensorflow as tf
 from absl.testing import absltest
 
 from tf_autoformer import errors
-from tf_autoformer.data import config as data_config
+from tf_autoformer.data.augmentation import augmentation_config as data_config
+from tf_autoformer.experiment import experiment, training_config
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import sampling, search_space
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import (
-    average,
-    checkpoint,
-    config,
-    experiment,
-    guard,
-    optimizer,
-)
+from tf_autoformer.training import average, checkpoint, guard, optimizer
 
 EXPERIMENT = experiment.Experiment(
     dataset="digits",
@@ -27,13 +21,13 @@ EXPERIMENT = experiment.Experiment(
         num_classes=3, image_size=4, patch_size=2, head_dim=2
     ),
     space=search_space.SearchSpace((4, 6), (1, 2), (1, 2), (1.0, 2.0)),
-    training=config.TrainingConfig(),
+    training=training_config.TrainingConfig(),
     augmentation=data_config.NONE,
 )
 
 
 AVERAGED = dataclasses.replace(
-    EXPERIMENT, training=config.TrainingConfig(ema_decay=0.5)
+    EXPERIMENT, training=training_config.TrainingConfig(ema_decay=0.5)
 )
 
 

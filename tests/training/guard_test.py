@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.training import trainings
+from tests.helpers import trainings
 from tf_autoformer.training import guard as guard_lib
 
 SPACE = trainings.SMALL_SPACE

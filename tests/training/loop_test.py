@@ -7,11 +7,12 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests import devices
+from tests.helpers import devices
 from tf_autoformer import errors
-from tf_autoformer.data import config as data_config
+from tf_autoformer.data.augmentation import augmentation_config as data_config
+from tf_autoformer.experiment import experiment, training_config
 from tf_autoformer.space import model, search_space
-from tf_autoformer.training import config, experiment, loop
+from tf_autoformer.training import loop
 
 SPACE = search_space.SEARCH_SPACES["digits"]
 
@@ -23,14 +24,14 @@ def _experiment(**training) -> experiment.Experiment:
         dataset="digits",
         model=model.ModelConfig(num_classes=10),
         space=SPACE,
-        training=config.TrainingConfig(**training),
+        training=training_config.TrainingConfig(**training),
         augmentation=data_config.AugmentationConfig(),
     )
 
 
 class LoopTest(absltest.TestCase):
     def test_learning_rate_warms_up_linearly_and_falls_as_a_cosine(self):
-        recipe = config.TrainingConfig(
+        recipe = training_config.TrainingConfig(
             epochs=10,
             batch_size=10,
             learning_rate=1e-2,
@@ -68,7 +69,7 @@ class LoopTest(absltest.TestCase):
             "value_horizontal",
         )
         variables = [tf.Variable([1.0], name=name) for name in names]
-        recipe = config.TrainingConfig(
+        recipe = training_config.TrainingConfig(
             weight_decay=0.5, learning_rate=0.1, warmup_learning_rate=0.1
         )
         optimizer = loop.make_optimizer(recipe, 100, 100)
@@ -98,7 +99,9 @@ class LoopTest(absltest.TestCase):
         with self.assertRaisesRegex(
             errors.InputError, "batch_size is 7.*multiple.*replicas, 2"
         ):
-            loop.Trainer(odd, folder, None, config.RunConfig(), strategy)
+            loop.Trainer(
+                odd, folder, None, training_config.RunConfig(), strategy
+            )
 
         self.assertFalse(folder.exists())
 
@@ -110,7 +113,9 @@ class LoopTest(absltest.TestCase):
         with self.assertRaisesRegex(
             errors.InputError, "batch_size is 6; .*twice the number of replicas"
         ):
-            loop.Trainer(odd, folder, None, config.RunConfig(), strategy)
+            loop.Trainer(
+                odd, folder, None, training_config.RunConfig(), strategy
+            )
 
         self.assertFalse(folder.exists())
 
@@ -123,7 +128,7 @@ class LoopTest(absltest.TestCase):
                 wrong,
                 folder / "run",
                 str(folder / "data"),
-                config.RunConfig(),
+                training_config.RunConfig(),
                 tf.distribute.OneDeviceStrategy("/cpu:0"),
             )
 

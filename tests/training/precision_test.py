@@ -9,19 +9,12 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
+from tf_autoformer.experiment import experiment, training_config
 from tf_autoformer.space import extents, sampling, search_space
 from tf_autoformer.space import model as model_lib
-from tf_autoformer.supernet import subnet
+from tf_autoformer.supernet import parallel, subnet
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import (
-    checkpoint,
-    config,
-    experiment,
-    guard,
-    optimizer,
-    parallel,
-    step,
-)
+from tf_autoformer.training import checkpoint, guard, optimizer, step
 
 MIXED = "mixed_bfloat16"
 # Of the largest logit, and of a gradient's norm: a few roundings to 8 bits, or
@@ -77,7 +70,7 @@ class _Training:
             tf.distribute.get_strategy(),
             self.supernet,
             self.optimizer,
-            config.TrainingConfig(batch_size=BATCH, precision=dtype),
+            training_config.TrainingConfig(batch_size=BATCH, precision=dtype),
             self.guard,
         )
 
@@ -315,7 +308,9 @@ class PrecisionTest(parameterized.TestCase):
 class WorkdirTest(absltest.TestCase):
     def test_what_was_trained_with_it_is_loaded_with_it(self):
         folder = self.create_tempdir().full_path
-        recipe = config.TrainingConfig(batch_size=BATCH, precision=MIXED)
+        recipe = training_config.TrainingConfig(
+            batch_size=BATCH, precision=MIXED
+        )
         experiment.claim(
             folder,
             dataclasses.asdict(

@@ -3,7 +3,7 @@
 import numpy as np
 from absl.testing import absltest
 
-from tests.training import trainings
+from tests.helpers import trainings
 from tf_autoformer.space import sampling
 
 SPACE = trainings.SMALL_SPACE

@@ -9,10 +9,11 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from tf_autoformer import errors, progress
+from tf_autoformer.experiment import training_config
 from tf_autoformer.space import architecture
-from tf_autoformer.training import config, reporting, step
+from tf_autoformer.training import reporting, step
 
-RECIPE = config.TrainingConfig(batch_size=4)
+RECIPE = training_config.TrainingConfig(batch_size=4)
 NAN = math.nan
 
 
@@ -125,7 +126,7 @@ class ReportTest(absltest.TestCase):
 
     def test_the_losss_scale_is_float16s_alone(self):
         recent = [_done(1, {(16, 1): 1.0}, loss_scale=1024.0)]
-        half = config.TrainingConfig(precision="mixed_float16")
+        half = training_config.TrainingConfig(precision="mixed_float16")
 
         self.assertNotIn("training/loss_scale", _report(recent)[1])
         self.assertEqual(_report(recent, half)[1]["training/loss_scale"], 1024)

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tests.training import trainings
+from tests.helpers import trainings
 from tf_autoformer.space import sampling
 from tf_autoformer.supernet import subnet
 

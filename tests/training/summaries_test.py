@@ -8,10 +8,11 @@ import tensorflow as tf
 from absl.testing import absltest
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from tests.training import trainings
+from tests.helpers import trainings
 from tf_autoformer import errors
-from tf_autoformer.data import config as data_config
-from tf_autoformer.training import config, experiment, summaries
+from tf_autoformer.data.augmentation import augmentation_config as data_config
+from tf_autoformer.experiment import experiment, training_config
+from tf_autoformer.training import summaries
 
 
 class SummariesTest(absltest.TestCase):
@@ -95,7 +96,7 @@ class SummariesTest(absltest.TestCase):
             self.assertLessEqual(np.abs(counts - buckets[:, 2]).max(), 1)
 
     def test_the_recipe_can_be_read_back_as_hparams(self):
-        recipe = config.TrainingConfig(
+        recipe = training_config.TrainingConfig(
             epochs=30, method="bignas", ema_decay=0.5, teacher="some/folder"
         )
         augmentation = dataclasses.replace(data_config.NONE, mixup=0.75)
@@ -139,7 +140,7 @@ class SummariesTest(absltest.TestCase):
                 "digits",
                 trainings.model(),
                 trainings.SPACE,
-                config.TrainingConfig(),
+                training_config.TrainingConfig(),
                 data_config.NONE,
             )
         )

@@ -7,9 +7,9 @@ import tensorflow as tf
 from absl.testing import absltest, parameterized
 from PIL import Image
 
-from tests.training import trainings
+from tests.helpers import trainings
 from tf_autoformer import errors
-from tf_autoformer.data import datasets
+from tf_autoformer.data.sources import datasets
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.supernet import subnet
 from tf_autoformer.supernet import supernet as supernet_lib

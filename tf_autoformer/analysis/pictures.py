@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import figure, ticker
 
-from tf_autoformer.data import randaugment
+from tf_autoformer.data.augmentation import randaugment
 from tf_autoformer.evolution import algorithm
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib

@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from tf_autoformer import errors, files
 from tf_autoformer.analysis import pictures
-from tf_autoformer.data import datasets, pipeline
+from tf_autoformer.data import pipeline
+from tf_autoformer.evaluation import accuracy
 from tf_autoformer.evolution import candidates, session
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost
-from tf_autoformer.training import checkpoint, evaluation
-from tf_autoformer.training import experiment as experiment_lib
 
 Architecture = architecture_lib.Architecture
 
@@ -27,7 +27,7 @@ class Report:
     """Compares the subnet found with others, on validation and test split.
 
     Args:
-      workdir: of supernet and search.
+      workdir: Working folder of supernet and search.
       name: of the search.
       export: folder of the exported subnet.
       data_dir: where prepared data sets are kept; TFDS's default if None.
@@ -38,22 +38,22 @@ class Report:
 
     def __init__(
         self,
-        workdir: str | os.PathLike[str],
+        workdir: workdir_lib.Workdir,
         name: str,
         export: str | os.PathLike[str],
         data_dir: str | None,
     ):
-        self._workdir = pathlib.Path(workdir)
-        self._search = self._workdir / "search" / name
+        self._workdir = workdir
+        self._search = workdir.search(name)
         self._export = pathlib.Path(export)
-        self._experiment = experiment_lib.load(workdir)
+        self._experiment = workdir.experiment
         self._constraint = session.load_constraint(
             self._search, self._experiment
         )
         found = session.load_best(self._search)
         if found is None or savedmodel.exported_architecture(export) != found:
             raise errors.InputError(
-                f"{export} does not hold the subnet that {self._search} "
+                f"{export} does not hold the subnet that {self._search.root} "
                 "found; run the search to its end, or name the version that "
                 "it exported"
             )
@@ -64,11 +64,11 @@ class Report:
             raise errors.InputError(
                 f"cannot load {export}: {errors.reason(error)}"
             ) from error
-        self._dataset = datasets.load(self._experiment.dataset, data_dir)
         strategy = tf.distribute.get_strategy()
-        supernet, _ = checkpoint.load_supernet(workdir, strategy)
+        trained = workdir.trained(strategy, data_dir)
+        self._dataset = trained.dataset
         self._validation, self._test = (
-            evaluation.Evaluator(strategy, supernet, self._dataset, split)
+            accuracy.Evaluator(strategy, trained.supernet, self._dataset, split)
             for split in ("validation", "test")
         )
 
@@ -110,8 +110,8 @@ class Report:
 
     def _random_search(self) -> dict[Architecture, float]:
         """Validation accuracy of as many random ones as the search's."""
-        path = self._search / "candidates.jsonl"
-        tries = len(candidates.CandidateFile(path).known)
+        file = candidates.CandidateFile(self._search.candidates)
+        tries = len(file.known)
         rng = random.Random(1)
         accuracies: dict[Architecture, float] = {}
         for _ in range(10 * tries):  # A tight constraint has no more.
@@ -155,15 +155,15 @@ class Report:
         )
         drawing = pictures.predictions(images.numpy(), truths, shown)
         files.write_bytes(
-            self._search / "predictions.png", pictures.png(drawing)
+            self._search.picture("predictions"), pictures.png(drawing)
         )
 
     def _paths(self) -> Iterator[str]:
         """Where everything is."""
         yield ""
         yield "pictures:"
-        for path in sorted(self._search.glob("*.png")):
+        for path in self._search.pictures():
             yield f"  {path}"
-        yield f"architecture: {self._search / 'best.json'}"
+        yield f"architecture: {self._search.best}"
         yield f"SavedModel:   {self._export}"
-        yield f"TensorBoard:  tensorboard --logdir {self._workdir}/tensorboard"
+        yield f"TensorBoard:  tensorboard --logdir {self._workdir.logs}"

@@ -1,7 +1,5 @@
 """What TensorBoard and the search's folder show of a search."""
 
-import os
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,29 +8,28 @@ import tensorflow as tf
 from tf_autoformer import files
 from tf_autoformer.analysis import pictures
 from tf_autoformer.evolution import algorithm
+from tf_autoformer.experiment import tensorboard
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import model as model_lib
-from tf_autoformer.training import summaries
 
 
 class SearchBoard:
     """Draws a search after each generation.
 
     Args:
-      workdir: scalars and pictures go to `tensorboard/` there.
-      folder: the search's own, which gets the pictures as PNG files.
-      model: the fixed part of the network.
+      folder: Folder of the search. It gets the pictures as PNG files, and its
+        log gets scalars and pictures.
+      model: Fixed part of the network.
     """
 
     def __init__(
         self,
-        workdir: str | os.PathLike[str],
-        folder: pathlib.Path,
+        folder: workdir_lib.SearchFolder,
         model: model_lib.ModelConfig,
     ):
         self._folder = folder
         self._model = model
-        log = pathlib.Path(workdir) / "tensorboard" / f"search_{folder.name}"
-        self._writer = summaries.open_writer(log)
+        self._writer = tensorboard.open_writer(folder.log)
 
     def show(self, ranking: Sequence[algorithm.Candidate]) -> None:
         """Draws the search so far.
@@ -56,7 +53,7 @@ class SearchBoard:
             tf.summary.scalar("search/best_params", best.costs["params"])
             for name, drawing in drawings.items():
                 encoded = pictures.png(drawing)
-                files.write_bytes(self._folder / f"{name}.png", encoded)
+                files.write_bytes(self._folder.picture(name), encoded)
                 image = tf.io.decode_png(encoded, channels=3)
                 tf.summary.image(name, image[None])
         self._writer.flush()

@@ -6,17 +6,15 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tf_autoformer import errors
-from tf_autoformer.data import (
-    augmentation,
-    config,
+from tf_autoformer.data import buffering, order, preprocessing
+from tf_autoformer.data.augmentation import (
+    augment,
+    augmentation_config,
     cropping,
-    datasets,
-    jitter,
-    memory,
+    geometric_jitter,
     mixing,
-    order,
-    preprocessing,
 )
+from tf_autoformer.data.sources import datasets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +75,7 @@ def training(
     image_size: tuple[int, int],
     batch_size: int,
     seed: int,
-    recipe: config.AugmentationConfig,
+    recipe: augmentation_config.AugmentationConfig,
     start_step: int = 0,
     part: Part = _WHOLE,
     deterministic: bool = True,
@@ -130,12 +128,12 @@ def training(
     source = dataset.source
     image_seed, step_seed = tf.constant([[seed, 0], [seed, 1]])
 
-    def augment(
+    def augmented(
         number: tf.Tensor, example: tuple[tf.Tensor, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor]:
         image, label = example
         crop_seed, changes_seed = _fold(image_seed, number)
-        pixels = augmentation.augment(
+        pixels = augment.augment(
             decode(image, crop_seed), recipe, source, changes_seed
         )
         return tf.ensure_shape(pixels, [*image_size, 3]), label
@@ -149,9 +147,9 @@ def training(
         if recipe.geometric_jitter:
             # Of the whole batch: a cosine's last bit depends on how many are
             # computed with it.
-            drawn = jitter.draw(batch_size, image_size, jitter_seed)
+            drawn = geometric_jitter.draw(batch_size, image_size, jitter_seed)
             row = first + replica * rows
-            pixels = jitter.apply(pixels, drawn[row : row + rows])
+            pixels = geometric_jitter.apply(pixels, drawn[row : row + rows])
         pixels = preprocessing.normalize(pixels, source.mean, source.std)
         targets = tf.one_hot(labels, source.num_classes)
         if recipe.mixes:
@@ -163,7 +161,7 @@ def training(
     options.experimental_optimization.map_and_batch_fusion = deterministic
     return (
         numbered.map(
-            augment,
+            augmented,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=deterministic,
         )
@@ -195,10 +193,10 @@ def evaluation(
     """
     source = dataset.source
     size = dataset.num_examples(split)
-    fits = memory.fits(size, image_size, tf.float32)
+    fits = buffering.fits(size, image_size, tf.float32)
     examples = dataset.read(split)
     if not fits:
-        examples, _ = memory.hold_encoded(examples, size)
+        examples, _ = buffering.hold_encoded(examples, size)
     batches = (
         _decode(examples, dataset, image_size)
         .batch(batch_size)
@@ -218,7 +216,7 @@ def evaluation(
 def _training_examples(
     dataset: datasets.Dataset,
     image_size: tuple[int, int],
-    recipe: config.AugmentationConfig,
+    recipe: augmentation_config.AugmentationConfig,
 ) -> tuple[tf.data.Dataset, int, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
     """What is shuffled, how many are held, and how it becomes uint8 pixels."""
     examples = dataset.read("train")
@@ -234,8 +232,8 @@ def _training_examples(
         )
         return preprocessing.to_levels(pixels)
 
-    if recipe.crop_area or not memory.fits(size, image_size, tf.uint8):
-        held, count = memory.hold_encoded(examples, size)
+    if recipe.crop_area or not buffering.fits(size, image_size, tf.uint8):
+        held, count = buffering.hold_encoded(examples, size)
         return held, count, crop if recipe.crop_area else whole
     decoded = examples.map(
         lambda image, label: (whole(image, label), label),

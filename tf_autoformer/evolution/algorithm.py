@@ -4,7 +4,7 @@ import dataclasses
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from tf_autoformer import errors
+from tf_autoformer import errors, rules
 from tf_autoformer.evolution import operators
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint as constraint_lib
@@ -21,42 +21,28 @@ class EvolutionConfig:
     """The parameters of Algorithm 2.
 
     Attributes:
-      population: architectures of the first generation, P.
-      generations: T, the first included.
-      parents: K, the most accurate candidates so far, which have offspring.
-      crossovers: offspring by crossover in each later generation.
-      mutations: offspring by mutation in each later generation.
-      depth_probability: P_d, of drawing the depth anew in a mutation;
-        likewise the embedding dimension.
-      layer_probability: P_m, of drawing a block anew in a mutation.
-      search_seed: of the whole search.
+      population: Architectures of the first generation, P.
+      generations: Number of generations, T, the first included.
+      parents: Number of most accurate candidates that have offspring, K.
+      crossovers: Offspring by crossover in each later generation.
+      mutations: Offspring by mutation in each later generation.
+      depth_probability: Probability that a mutation draws the depth anew,
+        P_d; the embedding dimension has the same.
+      layer_probability: Probability that a mutation draws a block anew, P_m.
+      search_seed: Seed of the whole search.
     """
 
-    population: int = 50
-    generations: int = 20
-    parents: int = 10
-    crossovers: int = 25
-    mutations: int = 25
-    depth_probability: float = 0.2
-    layer_probability: float = 0.4
+    population: int = rules.field(50, rules.at_least(1))
+    generations: int = rules.field(20, rules.at_least(1))
+    parents: int = rules.field(10, rules.at_least(1))
+    crossovers: int = rules.field(25, rules.NOT_NEGATIVE)
+    mutations: int = rules.field(25, rules.NOT_NEGATIVE)
+    depth_probability: float = rules.field(0.2, rules.SHARE)
+    layer_probability: float = rules.field(0.4, rules.SHARE)
     search_seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in ("population", "generations", "parents"):
-            if getattr(self, field) < 1:
-                raise errors.InputError(
-                    f"{field} is {getattr(self, field)}; it must be at least 1"
-                )
-        for field in ("crossovers", "mutations"):
-            if getattr(self, field) < 0:
-                raise errors.InputError(
-                    f"{field} is {getattr(self, field)}; it must be 0 or more"
-                )
-        for field in ("depth_probability", "layer_probability"):
-            if not 0 <= getattr(self, field) <= 1:
-                raise errors.InputError(
-                    f"{field} is {getattr(self, field)}; it must be in [0, 1]"
-                )
+        rules.check(self)
 
 
 @dataclasses.dataclass(frozen=True)

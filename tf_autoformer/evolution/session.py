@@ -3,25 +3,84 @@
 import dataclasses
 import functools
 import logging
-import os
-import pathlib
 import random
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_autoformer import errors, files, progress
-from tf_autoformer.data import datasets
+from tf_autoformer.evaluation import accuracy
 from tf_autoformer.evolution import algorithm, candidates
+from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint as constraint_lib
-from tf_autoformer.space import cost
-from tf_autoformer.training import checkpoint, evaluation
-from tf_autoformer.training import experiment as experiment_lib
+from tf_autoformer.space import cost, parsing
 
 _LOGGER = logging.getLogger(__name__)
 Architecture = architecture_lib.Architecture
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig:
+    """What a search was made with, as its folder remembers it.
+
+    Attributes:
+      checkpoint_step: Training step of the supernet's weights.
+      evolution: Parameters of Algorithm 2.
+      constraint: Mapping of the names of costs to their ranges.
+    """
+
+    checkpoint_step: int
+    evolution: algorithm.EvolutionConfig
+    constraint: Mapping[str, constraint_lib.Range]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, which `load` reads."""
+        evolution = dataclasses.asdict(self.evolution)
+        # A search may go on for more generations than it was begun with.
+        del evolution["generations"]
+        return {
+            "checkpoint_step": self.checkpoint_step,
+            "evolution": evolution,
+            "constraint": {
+                name: dataclasses.asdict(allowed)
+                for name, allowed in self.constraint.items()
+            },
+        }
+
+    @classmethod
+    def load(cls, folder: workdir_lib.SearchFolder) -> "SearchConfig":
+        """Reads what the search in `folder` was made with.
+
+        Raises:
+          InputError: There is no search, or its configuration is none of
+            this program's.
+        """
+        if not folder.config.exists():
+            raise errors.InputError(
+                f"{folder.root} holds no search; run one first"
+            )
+        values = files.read_json(folder.config)
+        with errors.about(
+            f"{folder.config} is not a configuration of this program"
+        ):
+            names = [field.name for field in dataclasses.fields(cls)]
+            parsing.fields("a search", values, names)
+            ranges = parsing.mapping("constraint", values["constraint"])
+            evolution = parsing.mapping("evolution", values["evolution"])
+            return cls(
+                parsing.typed(names[0], values[names[0]], int),
+                parsing.config(
+                    algorithm.EvolutionConfig, {**evolution, "generations": 1}
+                ),
+                {
+                    name: parsing.config(constraint_lib.Range, ends)
+                    for name, ends in ranges.items()
+                },
+            )
 
 
 class Search:
@@ -31,7 +90,7 @@ class Search:
     each generation, `best.json`, the architecture found so far.
 
     Args:
-      workdir: of the trained supernet.
+      workdir: Working folder of the trained supernet.
       name: of the search.
       config: the parameters of Algorithm 2.
       ranges: the constraint: cost -> allowed range.
@@ -46,42 +105,39 @@ class Search:
 
     def __init__(
         self,
-        workdir: str | os.PathLike[str],
+        workdir: workdir_lib.Workdir,
         name: str,
         config: algorithm.EvolutionConfig,
         ranges: Mapping[str, constraint_lib.Range],
         data_dir: str | None,
         strategy: tf.distribute.Strategy,
     ):
-        self.experiment = experiment_lib.load(workdir)
+        self.experiment = workdir.experiment
         self.config = config
-        self.folder = pathlib.Path(workdir) / "search" / name
+        self.folder = workdir.search(name)
         self.constraint = _constraint(self.experiment, ranges)
         # Fails before the folder is made if nothing satisfies it.
         self.constraint.sample(random.Random(config.search_seed))
-        self.supernet, step = checkpoint.load_supernet(workdir, strategy)
-        dataset = datasets.load(self.experiment.dataset, data_dir)
-        experiment_lib.claim_splits(workdir, dataset)
-        self._evaluator = evaluation.Evaluator(
-            strategy, self.supernet, dataset, "validation"
+        trained = workdir.trained(strategy, data_dir)
+        self.supernet = trained.supernet
+        workdir.claim_splits(trained.dataset.summary())
+        self._evaluator = accuracy.Evaluator(
+            strategy, self.supernet, trained.dataset, "validation"
         )
-        self._claim(step)  # Not before all is in order: it binds.
-        self._file = candidates.CandidateFile(self.folder / "candidates.jsonl")
+        self._claim(trained.step)  # Not before all is in order: it binds.
+        self._file = candidates.CandidateFile(self.folder.candidates)
 
     def _claim(self, step: int) -> None:
         """Makes the folder, or checks that it is of the same search."""
-        evolution = dataclasses.asdict(self.config)
-        # A search may go on for more generations than it was begun with.
-        del evolution["generations"]
-        values = {
-            "checkpoint_step": step,
-            "evolution": evolution,
-            "constraint": {
-                cost_name: dataclasses.asdict(allowed)
-                for cost_name, allowed in self.constraint.ranges.items()
-            },
-        }
-        experiment_lib.claim(self.folder, values)
+        made_with = SearchConfig(step, self.config, self.constraint.ranges)
+        files.require_writable(self.folder.root)
+        if self.folder.config.exists():
+            found = SearchConfig.load(self.folder)
+            workdir_lib.require_same(
+                self.folder.config, found.to_dict(), made_with.to_dict()
+            )
+        else:
+            files.write_json(self.folder.config, made_with.to_dict())
 
     @property
     def best(self) -> Architecture | None:
@@ -110,7 +166,7 @@ class Search:
             if len(ranking) < known:
                 continue  # Known, as are later ones: nothing to write or show.
             best = ranking[0].architecture
-            files.write_json(self.folder / "best.json", best.to_dict())
+            files.write_json(self.folder.best, best.to_dict())
             self._report_generation(ranking)
             yield ranking
 
@@ -149,38 +205,26 @@ class Search:
         _LOGGER.info("%s  %d candidates", text, done)
 
 
-def load_best(folder: pathlib.Path) -> Architecture | None:
+def load_best(folder: workdir_lib.SearchFolder) -> Architecture | None:
     """The best architecture of the search in `folder`; None if there is none.
 
     Raises:
       InputError: the file is damaged.
     """
-    path = folder / "best.json"
-    return Architecture.load(path) if path.exists() else None
+    if not folder.best.exists():
+        return None
+    return Architecture.load(folder.best)
 
 
 def load_constraint(
-    folder: pathlib.Path, experiment: experiment_lib.Experiment
+    folder: workdir_lib.SearchFolder, experiment: experiment_lib.Experiment
 ) -> constraint_lib.Constraint:
     """The constraint of the search in `folder`.
 
     Raises:
-      InputError: there is no search.
+      InputError: There is no search.
     """
-    path = folder / "config.json"
-    if not path.exists():
-        raise errors.InputError(f"{folder} holds no search; run one first")
-    values = files.read_json(path)
-    try:
-        ranges = {
-            name: constraint_lib.Range(**ends)
-            for name, ends in values["constraint"].items()
-        }
-    except (AttributeError, KeyError, TypeError) as error:
-        raise errors.InputError(
-            f"{path} is not a configuration of this program: {error!r}"
-        ) from error
-    return _constraint(experiment, ranges)
+    return _constraint(experiment, SearchConfig.load(folder).constraint)
 
 
 def _constraint(

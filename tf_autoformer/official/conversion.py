@@ -7,14 +7,15 @@ import os
 import tensorflow as tf
 
 from tf_autoformer import errors, files
-from tf_autoformer.data import datasets
+from tf_autoformer.data.sources import datasets
+from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.experiment import weights as weights_lib
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.official import inference, torch_file, weights
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, search_space
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import checkpoint
-from tf_autoformer.training import experiment as experiment_lib
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Untold:
 
 def from_official(
     path: str | os.PathLike[str],
-    workdir: str | os.PathLike[str],
+    workdir: workdir_lib.Workdir,
     untold: Untold,
 ) -> None:
     """Makes a working folder of an official supernet, whole or not at all.
@@ -54,7 +55,7 @@ def from_official(
       InputError: the file or `untold` is wrong, or the folder exists or
         cannot be written.
     """
-    files.require_new(workdir)  # Now rather than when all is done.
+    files.require_new(workdir.root)  # Now rather than when all is done.
     state, args = torch_file.read(path)
     with errors.about(path):
         model, allocation = inference.infer(
@@ -68,12 +69,13 @@ def from_official(
     )
     supernet = supernet_lib.Supernet(model, experiment.space)
     weights.load(supernet, state)
-    with files.new_folder(workdir) as partial:
-        experiment_lib.claim(partial, dataclasses.asdict(experiment))
-        checkpoint.save_supernet(partial, supernet)
+    with files.new_folder(workdir.root) as folder:
+        partial = workdir_lib.Workdir(folder)
+        partial.claim(experiment)
+        weights_lib.save(partial.checkpoints, supernet)
     _LOGGER.info(
         "%s: %s, classes of %s, search space %s",
-        workdir,
+        workdir.root,
         f"{cost.params(model, experiment.space.allocated):,} parameters",
         experiment.dataset,
         experiment.space.describe(),
@@ -127,7 +129,7 @@ def _space(
 
 
 def to_official(
-    workdir: str | os.PathLike[str],
+    workdir: workdir_lib.Workdir,
     path: str | os.PathLike[str],
     architecture: architecture_lib.Architecture | None = None,
 ) -> None:
@@ -144,15 +146,13 @@ def to_official(
         or the file exists or cannot be written.
     """
     files.require_absent(path)  # Now rather than when all is done.
-    supernet, step = checkpoint.load_supernet(
-        workdir, tf.distribute.get_strategy()
-    )
-    model, space = supernet.model, supernet.space
+    trained = workdir.trained(tf.distribute.get_strategy())
+    model, space = trained.supernet.model, trained.supernet.space
     heads = ()
     if architecture is not None:
         space.validate(architecture)
         heads = architecture.num_heads
-    state = weights.dump(supernet, heads)
+    state = weights.dump(trained.supernet, heads)
     args = {
         "gp": model.pooling == "average",
         "relative_position": model.has_relative_position,
@@ -169,7 +169,7 @@ def to_official(
         "%s: supernet of step %d; in the official code EMBED_DIM %d, DEPTH "
         "%d, NUM_HEADS %d, MLP_RATIO %g",
         path,
-        step,
+        trained.step,
         embed_dim,
         space.allocated.depth,
         embed_dim // weights.HEAD_DIM,

@@ -7,7 +7,8 @@ import pathlib
 import tensorflow as tf
 
 from tf_autoformer import errors, files
-from tf_autoformer.data import datasets, preprocessing
+from tf_autoformer.data import preprocessing
+from tf_autoformer.data.sources import datasets
 from tf_autoformer.serving import warmup
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib

@@ -1,14 +1,13 @@
 """Everything about the network that an architecture does not choose."""
 
 import dataclasses
-import math
-from typing import Literal, get_args
+from typing import Literal
 
-from tf_autoformer import errors
+from tf_autoformer import errors, rules
 
 Pooling = Literal["cls", "average"]
 Position = Literal["none", "absolute", "relative", "both"]
-# Of a square, or height and width.
+# Side of a square, or height and width.
 ImageSize = int | tuple[int, int]
 BiasLayout = Literal["heads", "flat"]
 
@@ -18,51 +17,44 @@ class ModelConfig:
     """The fixed part of supernet and subnets.
 
     Attributes:
-      num_classes: width of the classification head.
-      image_size: of the input in pixels, 224 or, height first, 224x320.
-      patch_size: height and width of a patch in pixels.
-      channels: channels of the input.
-      head_dim: width of one attention head.
-      pooling: what the head reads: the class token ("cls") or the mean of the
-        patch tokens without it ("average").
-      position: learned absolute embedding, 2-D relative embedding of keys and
-        values, both or none.
-      max_relative_offset: offsets in rows or columns beyond this are clipped
-        to it.
-      qkv_bias_layout: which entries of the QKV bias a subnet takes: the first
-        heads of q, of k and of v ("heads"), or the first entries of one flat
-        vector ("flat", as the official code does), so that an entry serves q,
-        k or v depending on the number of heads.
-      drop_path: rate of the supernet's last block; it grows linearly from 0.
-      init_stddev: of the initial kernels and embeddings. The paper's 0.02 is
-        for its widths; a network far narrower learns faster from more.
+      num_classes: Width of the classification head.
+      image_size: Input size in pixels: 224, or height and width, as 224x320.
+      patch_size: Height and width of a patch in pixels.
+      channels: Channels of the input.
+      head_dim: Width of one attention head.
+      pooling: Input of the classification head: the class token ("cls") or
+        the mean of the patch tokens without it ("average").
+      position: Position embedding: learned absolute, 2-D relative for keys
+        and values, both or none.
+      max_relative_offset: Largest offset in rows or columns. Larger ones are
+        clipped to it.
+      qkv_bias_layout: Entries of the QKV bias that a subnet takes. "heads":
+        the first heads of q, of k and of v. "flat": the first entries of one
+        vector, as in the official code, so that an entry serves q, k or v
+        depending on the number of heads.
+      drop_path: Drop-path rate of the supernet's last block. It grows
+        linearly from 0.
+      init_stddev: Standard deviation of the initial kernels and embeddings.
+        The paper's 0.02 is for its widths; a network far narrower learns
+        faster from more.
     """
 
-    num_classes: int
+    num_classes: int = rules.field(dataclasses.MISSING, rules.POSITIVE)
     image_size: ImageSize = 224
-    patch_size: int = 16
-    channels: int = 3
-    head_dim: int = 64
+    patch_size: int = rules.field(16, rules.POSITIVE)
+    channels: int = rules.field(3, rules.POSITIVE)
+    head_dim: int = rules.field(64, rules.POSITIVE)
     pooling: Pooling = "average"
     position: Position = "both"
-    max_relative_offset: int = 14
-    qkv_bias_layout: BiasLayout = "heads"
-    drop_path: float = 0.1
-    init_stddev: float = 0.02
+    max_relative_offset: int = rules.field(14, rules.POSITIVE)
+    qkv_bias_layout: BiasLayout = rules.field("heads", before="heads")
+    drop_path: float = rules.field(
+        0.1, rules.Rule("in [0, 1)", lambda rate: 0 <= rate < 1)
+    )
+    init_stddev: float = rules.field(0.02, rules.POSITIVE)
 
     def __post_init__(self) -> None:
-        for field in (
-            "num_classes",
-            "patch_size",
-            "channels",
-            "head_dim",
-            "max_relative_offset",
-            "init_stddev",
-        ):
-            if not 0 < getattr(self, field) < math.inf:
-                raise errors.InputError(
-                    f"{field} is {getattr(self, field)}; it must be positive"
-                )
+        rules.check(self)
         for side in self.input_size:
             if side < 1:
                 raise errors.InputError(
@@ -73,20 +65,6 @@ class ModelConfig:
                     f"image_size is {self.image_size}; it must be a multiple "
                     f"of patch_size, {self.patch_size}"
                 )
-        for field, choices in (
-            ("pooling", Pooling),
-            ("position", Position),
-            ("qkv_bias_layout", BiasLayout),
-        ):
-            if getattr(self, field) not in get_args(choices):
-                raise errors.InputError(
-                    f"{field} is {getattr(self, field)!r}; it must be one of "
-                    f"{', '.join(get_args(choices))}"
-                )
-        if not 0 <= self.drop_path < 1:
-            raise errors.InputError(
-                f"drop_path is {self.drop_path}; it must be in [0, 1)"
-            )
 
     @property
     def input_size(self) -> tuple[int, int]:

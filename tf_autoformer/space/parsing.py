@@ -1,5 +1,8 @@
 """Checked values out of parsed JSON; errors name field, value and rule."""
 
+import dataclasses
+import types
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -34,6 +37,82 @@ def fields(
         unknown_text = f"; unknown {', '.join(unknown)}" if unknown else ""
         raise errors.InputError(f"{rule}{missing_text}{unknown_text}")
     return values
+
+
+def mapping(field: str, value: Any) -> Mapping[str, Any]:
+    """A mapping of names.
+
+    Raises:
+      InputError: It is not.
+    """
+    if not isinstance(value, Mapping):
+        raise errors.InputError(f"{field} is {value!r}; it must be a mapping")
+    return value
+
+
+def config(kind: type, values: Any) -> Any:
+    """A configuration dataclass out of its JSON form.
+
+    Args:
+      kind: Dataclass of numbers, strings, and tuples and unions of these.
+      values: Parsed JSON. A field may be missing if its metadata say what
+        was `before` it; see `rules.field`.
+
+    Raises:
+      InputError: A field is missing, unknown or of the wrong type, or breaks
+        a rule.
+    """
+    known = dataclasses.fields(kind)
+    before = {
+        field.name: field.metadata["before"]
+        for field in known
+        if "before" in field.metadata
+    }
+    required = [field.name for field in known if field.name not in before]
+    fields(f"a {kind.__name__}", values, required, list(before))
+    return kind(
+        **before
+        | {
+            field.name: typed(field.name, values[field.name], field.type)
+            for field in known
+            if field.name in values
+        }
+    )
+
+
+def typed(name: str, value: Any, kind: Any) -> Any:
+    """`value`, which has the type of a dataclass's field; lists as tuples.
+
+    Raises:
+      InputError: It has another type.
+    """
+    parts = typing.get_args(kind)
+    if isinstance(kind, types.UnionType):
+        fitting = [part for part in parts if _fits(value, part)]
+        kind = fitting[0] if fitting else parts[0]
+        parts = typing.get_args(kind)
+    if not _fits(value, kind):
+        raise errors.InputError(f"{name} is {value!r}, of the wrong type")
+    if typing.get_origin(kind) is tuple:
+        return tuple(
+            typed(name, entry, part)
+            for entry, part in zip(value, parts, strict=True)
+        )
+    return value
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether the type is right, at the outermost level."""
+    if typing.get_origin(kind) is tuple:
+        parts = typing.get_args(kind)
+        return isinstance(value, list) and len(value) == len(parts)
+    if kind is types.NoneType:
+        return value is None
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind in (bool, int):
+        return type(value) is kind
+    return isinstance(value, str)  # The rules check a Literal's choices.
 
 
 def integer(field: str, value: Any) -> int:

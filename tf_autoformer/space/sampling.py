@@ -1,4 +1,4 @@
-"""Random architectures, and the rules by which a step draws its own."""
+"""Random architectures, and a seeded stream of them."""
 
 import json
 import random
@@ -54,31 +54,16 @@ Paths = tuple[Architecture, ...]
 Rule = Callable[[SearchSpace, random.Random], Paths]
 
 
-def single_path(space: SearchSpace, rng: random.Random) -> Paths:
-    """One uniform architecture (AutoFormer, Algorithm 1)."""
-    return (uniform(space, rng),)
-
-
-def sandwich(space: SearchSpace, rng: random.Random) -> Paths:
-    """The largest architecture, the smallest and two uniform ones (BigNAS)."""
-    return (
-        space.largest,
-        space.smallest,
-        *(uniform(space, rng) for _ in range(2)),
-    )
-
-
 class Sampler:
     """A seeded stream of what the steps train, which can be saved.
 
     Args:
-      space: of the architectures.
-      seed: of the stream.
-      rule: draws the paths of one step. The first path learns from the labels
-        and holds all others; these learn from what it predicts.
+      space: Architectures to draw from.
+      seed: Seed of the stream.
+      rule: Function that draws the paths of one step.
     """
 
-    def __init__(self, space: SearchSpace, seed: int, rule: Rule = single_path):
+    def __init__(self, space: SearchSpace, seed: int, rule: Rule):
         self.space = space
         self._rng = random.Random(seed)
         self._rule = rule

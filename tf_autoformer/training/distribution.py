@@ -13,12 +13,12 @@ import tensorflow as tf
 
 from tf_autoformer import errors
 from tf_autoformer.data import pipeline
-from tf_autoformer.training import config as config_lib
+from tf_autoformer.training import run_config
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def make(name: config_lib.Strategy) -> tf.distribute.Strategy:
+def make(name: run_config.Strategy) -> tf.distribute.Strategy:
     """The strategy of this name; before TensorFlow has run anything.
 
     Raises:

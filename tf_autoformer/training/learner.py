@@ -1,32 +1,33 @@
 """Loss and gradients of one path on a replica's images."""
 
+import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_autoformer.experiment import methods, training_config
+from tf_autoformer.supernet import parallel
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import config as config_lib
 from tf_autoformer.training import guard as guard_lib
-from tf_autoformer.training import parallel
 from tf_autoformer.training import teacher as teacher_lib
 
 Gradients = dict[str, dict[str, tf.Tensor]]
 
 
 class Learner:
-    """Finds what a path learns from the labels, or from predictions.
+    """Finds the gradients of a path on a replica's images.
 
     Args:
-      supernet: whose slices learn.
-      recipe: batch size, parts of the batch and losses.
-      guard: scales the loss.
-      teacher: to distil from, if any.
+      supernet: Supernet whose slices learn.
+      recipe: Method, batch size, parts of the batch and losses.
+      guard: Guard that scales the loss.
+      teacher: Teacher to distil from, if any.
     """
 
     def __init__(
         self,
         supernet: supernet_lib.Supernet,
-        recipe: config_lib.TrainingConfig,
+        recipe: training_config.TrainingConfig,
         guard: guard_lib.Guard,
         teacher: teacher_lib.Teacher | None,
     ):
@@ -42,23 +43,29 @@ class Learner:
             label_smoothing=recipe.label_smoothing,
             reduction=tf.keras.losses.Reduction.NONE,
         )
+        method = methods.METHODS[recipe.method]
         self._learn = {
-            "labels": parallel.Parallel(self._share_of_labels),
-            "predictions": parallel.Parallel(self._share_of_predictions),
+            lesson: parallel.Parallel(functools.partial(self._share, lesson))
+            for lesson in (method.first, method.others)
+            if lesson is not None
         }
 
     def __call__(
         self,
-        kind: str,
+        lesson: methods.Lesson,
         batch: Sequence[tf.Tensor],
         weights: supernet_lib.NetworkWeights,
     ) -> tuple[tf.Tensor, Gradients, tf.Tensor]:
         """Loss, gradients and predictions of a replica's batch.
 
         Args:
-          kind: what to learn from, "labels" or "predictions".
-          batch: images, targets and noise, or images and predictions.
-          weights: the path's operands.
+          lesson: One of the method's lessons.
+          batch: Images, targets and, if the lesson has drop path, its noise.
+          weights: Operands of the path.
+
+        Returns:
+          Loss, a scalar; gradients in the structure of `weights`; predictions
+          [rows, classes]. All are float32.
         """
         count = self._recipe.accumulation
         total: list[tf.Tensor] = []
@@ -66,7 +73,7 @@ class Learner:
         for part in zip(*(tf.split(x, count) for x in batch), strict=True):
             # One after the other: so they need the memory of one.
             with tf.control_dependencies(total):
-                shares = self._learn[kind](part, weights)
+                shares = self._learn[lesson](part, weights)
                 predictions += [share.pop() for share in shares]
                 found = _sum(shares)
                 total = _sum([total, found]) if total else found
@@ -77,51 +84,35 @@ class Learner:
             tf.concat(predictions, axis=0),
         )
 
-    def _share_of_labels(
+    def _share(
         self,
+        lesson: methods.Lesson,
         share: Sequence[tf.Tensor],
         weights: supernet_lib.NetworkWeights,
     ) -> list[tf.Tensor]:
         """Loss and gradients of a share of the batch, and predictions.
 
         Args:
-          share: images, targets and noise.
-          weights: a path's operands.
+          lesson: One of the method's lessons.
+          share: Rows of the batch; see `__call__`.
+          weights: Operands of the path.
 
         Returns:
-          Scalar; for each of the weights; [share, classes].
+          Loss, a scalar; the gradient of each weight; predictions [share,
+          classes].
         """
-        images, targets, noise = share
+        images, targets, *noise = share
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             # The slices, not the variables: so gradients have their shapes.
             tape.watch(weights)
-            logits = self._supernet.forward(images, weights, noise)
-            losses = self._label_losses(images, targets, logits)
+            logits = self._supernet.forward(images, weights, *noise)
+            if lesson.labelled:
+                losses = self._label_losses(images, targets, logits)
+            else:
+                losses = self._cross_entropy(targets, logits)
             loss = self._mean(losses)
             scaled = self._guard.scaled(loss)
         return [loss, *_dense(tape, scaled, weights), tf.nn.softmax(logits)]
-
-    def _share_of_predictions(
-        self,
-        share: Sequence[tf.Tensor],
-        weights: supernet_lib.NetworkWeights,
-    ) -> list[tf.Tensor]:
-        """Loss and gradients of a share of the batch.
-
-        Args:
-          share: images and the first path's predictions.
-          weights: a path's operands.
-
-        Returns:
-          As `_share_of_labels`.
-        """
-        images, predictions = share
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            logits = self._supernet.forward(images, weights)
-            loss = self._mean(self._cross_entropy(predictions, logits))
-            scaled = self._guard.scaled(loss)
-        return [loss, *_dense(tape, scaled, weights), predictions]
 
     def _mean(self, losses: tf.Tensor) -> tf.Tensor:
         """What losses [share] contribute to the mean over the global batch."""

@@ -1,44 +1,35 @@
 """Algorithm 1 as a loop that can be stopped and continued at any time."""
 
 import contextlib
-import dataclasses
 import logging
-import os
-import pathlib
 import random
 
 import tensorflow as tf
 
 from tf_autoformer import errors, files, progress
-from tf_autoformer.data import datasets, pipeline
+from tf_autoformer.data import pipeline
+from tf_autoformer.data.sources import datasets
+from tf_autoformer.evaluation import accuracy
+from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.experiment import training_config
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, sampling, search_space
-from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import average as average_lib
 from tf_autoformer.training import (
     checkpoint,
     distribution,
-    evaluation,
     reporting,
+    run_config,
     summaries,
 )
-from tf_autoformer.training import config as config_lib
-from tf_autoformer.training import experiment as experiment_lib
-from tf_autoformer.training import guard as guard_lib
-from tf_autoformer.training import optimizer as optimizer_lib
+from tf_autoformer.training import state as state_lib
 from tf_autoformer.training import step as step_lib
 from tf_autoformer.training import teacher as teacher_lib
 
 _LOGGER = logging.getLogger(__name__)
 
-# Weights without weight decay, by name: all but kernels.
-_NO_DECAY = ["bias", "gamma", "beta", "embedding", "vertical", "horizontal"]
 # Steps after the start that `RunConfig.profile` profiles.
 _PROFILED = (10, 20)
-_RULES = {
-    "autoformer": sampling.single_path,
-    "bignas": sampling.sandwich,
-}
 
 
 class Trainer:
@@ -46,7 +37,7 @@ class Trainer:
 
     Args:
       experiment: what to train.
-      workdir: where; see docs/architecture.md.
+      workdir: Folder to train in.
       data_dir: where prepared data sets are kept; TFDS's default if None.
       run: how it is run and shown.
       strategy: of the replicas.
@@ -59,9 +50,9 @@ class Trainer:
     def __init__(
         self,
         experiment: experiment_lib.Experiment,
-        workdir: str | os.PathLike[str],
+        workdir: workdir_lib.Workdir,
         data_dir: str | None,
-        run: config_lib.RunConfig,
+        run: run_config.RunConfig,
         strategy: tf.distribute.Strategy,
     ):
         recipe = experiment.training
@@ -69,65 +60,39 @@ class Trainer:
         self.experiment = experiment
         self._run = run
         self._strategy = strategy
-        self._folder = pathlib.Path(workdir)
+        self._workdir = workdir
         chief = distribution.is_chief(strategy)
         if chief:
-            files.require_writable(workdir)
+            files.require_writable(workdir.root)
         else:
             logging.getLogger("tf_autoformer").setLevel(logging.WARNING)
         self._dataset = _load(experiment.dataset, data_dir, strategy)
         num_examples = self._dataset.num_examples("train")
         self.total_steps = recipe.steps(num_examples)
 
-        tf.keras.utils.set_random_seed(recipe.seed)
-        averaged, self._average = None, None
+        self.state = state_lib.TrainState.create(
+            experiment.model,
+            experiment.space,
+            recipe,
+            strategy,
+            num_examples,
+            run.skip_nonfinite,
+        )
         with strategy.scope():
-            self.supernet = supernet_lib.Supernet(
-                experiment.model, experiment.space, recipe.precision
-            )
-            variables = self.supernet.trainable_variables
-            optimizer = make_optimizer(recipe, self.total_steps, num_examples)
-            optimizer.build(variables)
-            guard = guard_lib.Guard(
-                scales=recipe.precision == "mixed_float16",
-                skips=run.skip_nonfinite,
-            )
-            if recipe.ema_decay:
-                averaged = supernet_lib.Supernet(
-                    experiment.model, experiment.space, recipe.precision
-                )
-                self._average = average_lib.EntangledAverage(
-                    variables, averaged.trainable_variables, recipe.ema_decay
-                )
             teacher = _teacher(recipe, self._dataset.source)
         if chief:  # Not before all is found to be in order: it binds.
-            experiment_lib.claim(workdir, dataclasses.asdict(experiment))
-            experiment_lib.claim_splits(workdir, self._dataset)
-        self._step = step_lib.TrainStep(
-            strategy,
-            self.supernet,
-            optimizer,
-            recipe,
-            guard,
-            self._average,
-            teacher,
-        )
-        self._sampler = sampling.Sampler(
-            experiment.space, recipe.seed, _RULES[recipe.method]
-        )
+            workdir.claim(experiment)
+            workdir.claim_splits(self._dataset.summary())
+        self._step = step_lib.TrainStep(strategy, self.state, recipe, teacher)
         self._checkpoint = checkpoint.TrainingCheckpoint(
-            workdir,
-            self.supernet,
-            optimizer,
-            self._sampler,
-            guard,
-            averaged,
-            writes=chief,
+            workdir.checkpoints, self.state, writes=chief
         )
-        self._summaries = summaries.Summaries(workdir, writes=chief)
+        self._summaries = summaries.Summaries(
+            workdir.log("train"), writes=chief
+        )
         self._watched = watched_subnets(experiment.space, run.watched_subnets)
-        self._evaluator = evaluation.Evaluator(
-            strategy, averaged or self.supernet, self._dataset, "validation"
+        self._evaluator = accuracy.Evaluator(
+            strategy, self.state.evaluated, self._dataset, "validation"
         )
 
     def train(self) -> None:
@@ -155,7 +120,7 @@ class Trainer:
                 if step == start:
                     self._show(step, images)
                 self._profile(step - start, profiling)
-                paths = self._sampler.sample()
+                paths = self.state.sampler.sample()
                 graphs = {
                     (number > 0, path.depth)
                     for number, path in enumerate(paths)
@@ -175,8 +140,8 @@ class Trainer:
     def _begin(self, start: int) -> None:
         """Says what will be trained."""
         model, space = self.experiment.model, self.experiment.space
-        if not start and self._average is not None:
-            self._average.start()
+        if not start and self.state.average is not None:
+            self.state.average.start()
         self._summaries.hparams(self.experiment)
         _LOGGER.info("search space: %s", space.describe())
         _LOGGER.info(
@@ -216,9 +181,10 @@ class Trainer:
         """Starts or ends the profile, if one is wanted."""
         chief = distribution.is_chief(self._strategy)
         if self._run.profile and chief and step == _PROFILED[0]:
-            folder = self._folder / "tensorboard" / "train"
             profiling.enter_context(
-                tf.profiler.experimental.Profile(str(folder))
+                tf.profiler.experimental.Profile(
+                    str(self._workdir.log("train"))
+                )
             )
         elif step == _PROFILED[1]:
             profiling.close()
@@ -263,7 +229,7 @@ class Trainer:
             {f"validation_accuracy/{n}": a for n, a in accuracies.items()},
         )
         if self._run.histograms:
-            self._summaries.histograms(step, self.supernet)
+            self._summaries.histograms(step, self.state.supernet)
         self._summaries.flush()
 
 
@@ -278,7 +244,7 @@ def _load(
 
 
 def _teacher(
-    recipe: config_lib.TrainingConfig, source: datasets.Source
+    recipe: training_config.TrainingConfig, source: datasets.Source
 ) -> teacher_lib.Teacher | None:
     """The teacher, if the recipe has one."""
     if not recipe.teacher:
@@ -306,29 +272,6 @@ def _require_shares(
         )
     mixes = experiment.augmentation.mixes
     pipeline.Part(replicas=replicas).rows(recipe.batch_size, mixes)
-
-
-def make_optimizer(
-    recipe: config_lib.TrainingConfig, total_steps: int, num_examples: int
-) -> optimizer_lib.EntangledAdamW:
-    """AdamW with linear warm-up and cosine decay, without decay on norms etc.
-
-    Args:
-      recipe: rates and decay.
-      total_steps: of the training.
-      num_examples: training images, for the length of the warm-up.
-    """
-    warmup = round(recipe.warmup_epochs * num_examples / recipe.batch_size)
-    schedule = tf.keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=recipe.warmup_learning_rate,
-        warmup_target=recipe.peak_learning_rate,
-        warmup_steps=warmup,
-        decay_steps=max(1, total_steps - warmup),
-        alpha=recipe.min_learning_rate / recipe.peak_learning_rate,
-    )
-    optimizer = optimizer_lib.EntangledAdamW(schedule, recipe.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=_NO_DECAY)
-    return optimizer
 
 
 def watched_subnets(

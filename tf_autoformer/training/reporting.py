@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_autoformer import errors, progress
+from tf_autoformer.experiment import training_config
 from tf_autoformer.space import sampling
-from tf_autoformer.training import config as config_lib
 from tf_autoformer.training import step as step_lib
 from tf_autoformer.training import summaries
 
@@ -35,7 +35,7 @@ def report(
     recent: Sequence[Done],
     meter: progress.Meter,
     total_steps: int,
-    recipe: config_lib.TrainingConfig,
+    recipe: training_config.TrainingConfig,
     writer: summaries.Summaries,
 ) -> None:
     """Tells of the steps since the last report.

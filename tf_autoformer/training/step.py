@@ -5,14 +5,12 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tf_autoformer.experiment import methods, training_config
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import extents
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import average as average_lib
-from tf_autoformer.training import config as config_lib
-from tf_autoformer.training import guard as guard_lib
 from tf_autoformer.training import learner
-from tf_autoformer.training import optimizer as optimizer_lib
+from tf_autoformer.training import state as state_lib
 from tf_autoformer.training import teacher as teacher_lib
 
 
@@ -34,12 +32,13 @@ class StepMetrics(NamedTuple):
     skipped: tf.Tensor
 
 
-class Found(NamedTuple):
-    """What the paths so far have found on a replica's images.
+class PathGradients(NamedTuple):
+    """Gradients of this step's paths so far, on one replica.
 
     Attributes:
-      gradients: their sum, layer -> weight -> of the first path's slice.
-      predictions: [rows, classes], of the first path.
+      gradients: Sum of the gradients, layer -> weight -> tensor of the shape
+        of the first path's slice.
+      predictions: Predictions of the first path, [rows, classes].
     """
 
     gradients: learner.Gradients
@@ -49,38 +48,30 @@ class Found(NamedTuple):
 class TrainStep:
     """Trains the slices of a step's paths on one batch.
 
-    The update's box is the first path's, which holds the others. The first
-    learns from the labels (and the teacher), with drop path; the others, which
-    only the sandwich rule has, from what the first predicts (in-place
-    distillation; BigNAS, section 3.1).
+    The update's box is the first path's, which holds the others. What each
+    path learns from is the method's; see `experiment.methods`.
 
     Args:
-      strategy: the supernet's and the optimizer's.
-      supernet: the weights to train.
-      optimizer: built on all of them; its iterations are the step count.
-      recipe: batch size, losses and what is done with the gradients.
-      guard: of the gradients.
-      average: of the weights, if any.
-      teacher: to distil from, if any.
+      strategy: Strategy that the state was created under.
+      state: State of the training; the optimizer's iterations count the steps.
+      recipe: Method, batch size, losses and treatment of the gradients.
+      teacher: Teacher to distil from, if any.
     """
 
     def __init__(
         self,
         strategy: tf.distribute.Strategy,
-        supernet: supernet_lib.Supernet,
-        optimizer: optimizer_lib.EntangledAdamW,
-        recipe: config_lib.TrainingConfig,
-        guard: guard_lib.Guard,
-        average: average_lib.EntangledAverage | None = None,
+        state: state_lib.TrainState,
+        recipe: training_config.TrainingConfig,
         teacher: teacher_lib.Teacher | None = None,
     ):
         self._strategy = strategy
-        self._supernet = supernet
-        self._optimizer = optimizer
+        self._state = state
         self._recipe = recipe
-        self._guard = guard
-        self._average = average
-        self._learner = learner.Learner(supernet, recipe, guard, teacher)
+        self._method = methods.METHODS[recipe.method]
+        self._learner = learner.Learner(
+            state.supernet, recipe, state.guard, teacher
+        )
         # One trace for each depth: every other dimension is a tensor.
         self._single = tf.function(self._single_path, autograph=False)
         # Of several paths each has its own graph, again one for each depth:
@@ -127,7 +118,7 @@ class TrainStep:
         def step(
             images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
         ) -> StepMetrics:
-            loss, found = self._from_labels(images, targets, subnet)
+            loss, found = self._learn_first(images, targets, subnet)
             return self._update([loss], found.gradients)
 
         # The same on all replicas.
@@ -137,16 +128,16 @@ class TrainStep:
 
     def _first_path(
         self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
-    ) -> tuple[tf.Tensor, Found]:
+    ) -> tuple[tf.Tensor, PathGradients]:
         return self._strategy.run(
-            self._from_labels, args=(images, targets, subnet)
+            self._learn_first, args=(images, targets, subnet)
         )
 
     def _other_path(
-        self, images: tf.Tensor, found: Found, subnet: extents.Extents
-    ) -> tuple[tf.Tensor, Found]:
+        self, images: tf.Tensor, found: PathGradients, subnet: extents.Extents
+    ) -> tuple[tf.Tensor, PathGradients]:
         return self._strategy.run(
-            self._from_predictions, args=(images, found, subnet)
+            self._learn_other, args=(images, found, subnet)
         )
 
     def _update_of_paths(
@@ -163,26 +154,36 @@ class TrainStep:
             metrics,
         )
 
-    def _from_labels(
+    def _learn_first(
         self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
-    ) -> tuple[tf.Tensor, Found]:
-        """The first path's loss and what it finds on a replica's images."""
-        weights = self._supernet.operands(subnet)
-        loss, gradients, predictions = self._learner(
-            "labels", (images, targets, self._noise()), weights
+    ) -> tuple[tf.Tensor, PathGradients]:
+        """The first path's loss, and its gradients on a replica's images."""
+        loss, gradients, predictions = self._learn(
+            self._method.first, images, targets, subnet
         )
-        return loss, Found(gradients, predictions)
+        return loss, PathGradients(gradients, predictions)
 
-    def _from_predictions(
-        self, images: tf.Tensor, found: Found, subnet: extents.Extents
-    ) -> tuple[tf.Tensor, Found]:
+    def _learn_other(
+        self, images: tf.Tensor, found: PathGradients, subnet: extents.Extents
+    ) -> tuple[tf.Tensor, PathGradients]:
         """Another path's loss, and `found` with its gradients."""
-        weights = self._supernet.operands(subnet)
-        loss, boxes, _ = self._learner(
-            "predictions", (images, found.predictions), weights
+        loss, boxes, _ = self._learn(
+            self._method.others, images, found.predictions, subnet
         )
         gradients = _added(found.gradients, boxes)
         return loss, found._replace(gradients=gradients)
+
+    def _learn(
+        self,
+        lesson: methods.Lesson,
+        images: tf.Tensor,
+        targets: tf.Tensor,
+        subnet: extents.Extents,
+    ) -> tuple[tf.Tensor, learner.Gradients, tf.Tensor]:
+        """Loss, gradients and predictions of a path on a replica's images."""
+        noise = [self._noise()] if lesson.drop_path else []
+        weights = self._state.supernet.operands(subnet)
+        return self._learner(lesson, (images, targets, *noise), weights)
 
     def _update(
         self, losses: list[tf.Tensor], gradients: learner.Gradients
@@ -193,8 +194,9 @@ class TrainStep:
           losses: of each path, shares of its mean over the global batch.
           gradients: the paths' sum.
         """
-        optimizer, guard = self._optimizer, self._guard
-        variables = tf.nest.flatten(self._supernet.variables_of(gradients))
+        state = self._state
+        optimizer, guard = state.optimizer, state.guard
+        variables = tf.nest.flatten(state.supernet.variables_of(gradients))
         terms = [tf.stack(losses), *tf.nest.flatten(gradients)]
         context = tf.distribute.get_replica_context()
         losses, *gradients = context.all_reduce(
@@ -214,8 +216,8 @@ class TrainStep:
 
         def update() -> None:
             optimizer.update_boxes(updates)
-            if self._average is not None:
-                self._average.update(updates)
+            if state.average is not None:
+                state.average.update(updates)
 
         rate, scale = optimizer.current_rate(), guard.scale.read_value()
         guard.apply(finite, update)
@@ -230,13 +232,13 @@ class TrainStep:
         number of replicas nor a restart changes it.
         """
         recipe = self._recipe
-        step = tf.cast(self._optimizer.iterations, tf.int32)
+        step = tf.cast(self._state.optimizer.iterations, tf.int32)
         # Folded: (seed, step) itself is the augmentation's.
         seed = tf.random.experimental.stateless_fold_in(
             tf.stack([recipe.seed, step]), 1
         )
         noise = tf.random.stateless_uniform(
-            [recipe.batch_size, self._supernet.max_depth, 2], seed
+            [recipe.batch_size, self._state.supernet.max_depth, 2], seed
         )
         context = tf.distribute.get_replica_context()
         rows = recipe.batch_size // context.num_replicas_in_sync

@@ -2,44 +2,30 @@
 
 import dataclasses
 import math
-import os
 import pathlib
 from collections.abc import Mapping
 
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
-from tf_autoformer import errors
+from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.experiment import tensorboard
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import experiment as experiment_lib
-
-
-def open_writer(folder: pathlib.Path) -> tf.summary.SummaryWriter:
-    """Opens a TensorBoard log.
-
-    Raises:
-      InputError: the folder cannot be written.
-    """
-    try:
-        return tf.summary.create_file_writer(str(folder))
-    except tf.errors.OpError as error:
-        raise errors.InputError(
-            f"cannot write to {folder}: {errors.reason(error)}"
-        ) from error
 
 
 class Summaries:
-    """Writes under `tensorboard/train` of a working folder.
+    """Writes the TensorBoard log of a training.
 
     Args:
-      workdir: the working folder.
-      writes: whether anything is written: of several processes only one may.
+      folder: Folder of the log.
+      writes: Whether anything is written. Of several processes only one may.
     """
 
-    def __init__(self, workdir: str | os.PathLike[str], writes: bool = True):
-        folder = pathlib.Path(workdir) / "tensorboard" / "train"
+    def __init__(self, folder: pathlib.Path, writes: bool = True):
         self._writer = (
-            open_writer(folder) if writes else tf.summary.create_noop_writer()
+            tensorboard.open_writer(folder)
+            if writes
+            else tf.summary.create_noop_writer()
         )
 
     def scalars(self, step: int, scalars: Mapping[str, float]) -> None:

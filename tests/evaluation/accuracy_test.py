@@ -1,0 +1,61 @@
+"""Accuracy of subnets, counted by hand on standalone copies."""
+
+import random
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import absltest
+
+from tests.helpers import devices
+from tf_autoformer.data import pipeline
+from tf_autoformer.data.sources import datasets
+from tf_autoformer.evaluation import accuracy
+from tf_autoformer.space import model as model_lib
+from tf_autoformer.space import sampling, search_space
+from tf_autoformer.supernet import subnet
+from tf_autoformer.supernet import supernet as supernet_lib
+
+SPACE = search_space.SEARCH_SPACES["digits"]
+MODEL = model_lib.ModelConfig(
+    num_classes=10,
+    image_size=8,
+    patch_size=4,
+    head_dim=4,
+    max_relative_offset=1,
+    init_stddev=0.3,
+)
+
+devices.make_two_cpus()
+
+
+class EvaluatorTest(absltest.TestCase):
+    def test_accuracy_is_the_share_of_right_labels_on_any_replicas(self):
+        dataset = datasets.load("digits", self.create_tempdir().full_path)
+        rng = random.Random(0)
+        architectures = [sampling.uniform(SPACE, rng) for _ in range(3)]
+        batches = pipeline.evaluation(
+            dataset, "validation", (8, 8), batch_size=50
+        )
+
+        for replicas in (["/cpu:0"], ["/cpu:0", "/cpu:1"]):
+            strategy = tf.distribute.MirroredStrategy(replicas)
+            tf.keras.utils.set_random_seed(0)
+            with strategy.scope():
+                supernet = supernet_lib.Supernet(MODEL, SPACE)
+            evaluator = accuracy.Evaluator(
+                strategy, supernet, dataset, "validation"
+            )
+            for architecture in architectures:
+                standalone = subnet.inherit(supernet, architecture)
+                right = [
+                    np.argmax(standalone(images), axis=1) == labels
+                    for images, labels in batches.as_numpy_iterator()
+                ]
+                self.assertEqual(
+                    evaluator.accuracy(architecture),
+                    np.concatenate(right).sum() / 288,
+                )
+
+
+if __name__ == "__main__":
+    absltest.main()

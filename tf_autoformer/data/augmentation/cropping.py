@@ -1,0 +1,61 @@
+"""Random crops, of which only the box is decoded."""
+
+import tensorflow as tf
+
+from tf_autoformer.data import preprocessing
+from tf_autoformer.data.augmentation import random_boxes
+
+_ASPECT = (3 / 4, 4 / 3)
+
+
+def decode(image: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
+    """Decodes a random box of an image; of a JPEG nothing but the box.
+
+    Args:
+      image: its bytes, string [].
+      area: see `random_box`.
+      seed: int32 [2].
+
+    Returns:
+      uint8 [height, width, 3], the box's.
+    """
+
+    def of_jpeg() -> tf.Tensor:
+        shape = tf.io.extract_jpeg_shape(image)[:2]
+        return tf.io.decode_and_crop_jpeg(
+            image,
+            random_box(shape, area, seed),
+            channels=3,
+            dct_method=preprocessing.DCT_METHOD,
+        )
+
+    def of_other() -> tf.Tensor:
+        pixels = preprocessing.decode(image)
+        box = random_box(tf.shape(pixels)[:2], area, seed)
+        top, left, height, width = tf.unstack(box)
+        return pixels[top : top + height, left : left + width]
+
+    return tf.cond(tf.io.is_jpeg(image), of_jpeg, of_other)
+
+
+def random_box(shape: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
+    """The box of a random resized crop, as torchvision draws it.
+
+    Where ten draws do not fit, it is the largest centred box whose width over
+    height is between 3/4 and 4/3.
+
+    Args:
+      shape: int32 [2], the image's height and width.
+      area: the smallest share of the image's area; the largest is all of it.
+      seed: int32 [2].
+
+    Returns:
+      Top, left, height and width, int32 [4].
+    """
+    found, box = random_boxes.draw(shape, shape, (area, 1), _ASPECT, seed)
+    narrow, wide = _ASPECT
+    height, width = tf.unstack(tf.cast(shape, tf.float64))
+    sides = tf.stack([width / narrow, height * wide])
+    sides = tf.minimum(tf.cast(tf.round(sides), tf.int32), shape)
+    centred = tf.concat([(shape - sides) // 2, sides], axis=0)
+    return tf.where(found, box, centred)

@@ -1,0 +1,97 @@
+"""Rotating, shearing and shifting one image.
+
+Everywhere `image` and the result are uint8 [height, width, 3], and `fill` is
+uint8 [3]: the colour of what comes in from outside. Results are Pillow's
+bilinear ones, borders included; as coordinates are float32 here and float64
+there, a grey level may differ by 1.
+"""
+
+import math
+
+import tensorflow as tf
+
+from tf_autoformer.data.augmentation import addons
+
+
+def rotate(image: tf.Tensor, degrees: tf.Tensor, fill: tf.Tensor) -> tf.Tensor:
+    """Turns the image counterclockwise around its centre."""
+    angle = degrees * (math.pi / 180)
+    cosine, sine = tf.cos(angle), tf.sin(angle)
+    height, width = _size(image)
+    x, y = width / 2, height / 2
+    row_x = (cosine, -sine, x - cosine * x + sine * y)
+    row_y = (sine, cosine, y - sine * x - cosine * y)
+    return _affine(image, row_x, row_y, fill)
+
+
+def shear_x(image: tf.Tensor, factor: tf.Tensor, fill: tf.Tensor) -> tf.Tensor:
+    """Shifts each row to the left by `factor` times its distance to the top."""
+    return _affine(image, (1.0, factor, 0.0), (0.0, 1.0, 0.0), fill)
+
+
+def shear_y(image: tf.Tensor, factor: tf.Tensor, fill: tf.Tensor) -> tf.Tensor:
+    """Shifts each column up by `factor` times its distance to the left."""
+    return _affine(image, (1.0, 0.0, 0.0), (factor, 1.0, 0.0), fill)
+
+
+def translate_x(
+    image: tf.Tensor, share: tf.Tensor, fill: tf.Tensor
+) -> tf.Tensor:
+    """Shifts the image to the left by this share of its width."""
+    _, width = _size(image)
+    return _affine(image, (1.0, 0.0, share * width), (0.0, 1.0, 0.0), fill)
+
+
+def translate_y(
+    image: tf.Tensor, share: tf.Tensor, fill: tf.Tensor
+) -> tf.Tensor:
+    """Shifts the image up by this share of its height."""
+    height, _ = _size(image)
+    return _affine(image, (1.0, 0.0, 0.0), (0.0, 1.0, share * height), fill)
+
+
+def _size(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Height and width as float32."""
+    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+    return height, width
+
+
+def _affine(
+    image: tf.Tensor, row_x: tuple, row_y: tuple, fill: tf.Tensor
+) -> tf.Tensor:
+    """Output (x, y) reads input (a x + b y + c, d x + e y + f).
+
+    Coordinates are Pillow's: (0, 0) is the corner of the first pixel, whose
+    centre is at (0.5, 0.5).
+
+    Args:
+      image: uint8 [height, width, 3].
+      row_x: a, b and c.
+      row_y: d, e and f.
+      fill: uint8 [3].
+    """
+    # For tensorflow-addons (0, 0) is the centre of the first pixel.
+    a, b, c = row_x
+    c += (a + b - 1) / 2
+    d, e, f = row_y
+    f += (d + e - 1) / 2
+    moved = addons.image.transform(
+        image,
+        tf.stack([a, b, c, d, e, f, 0.0, 0.0]),
+        interpolation="bilinear",
+        # As in Pillow, a border pixel is not blended with what lies outside.
+        fill_mode="nearest",
+    )
+    height, width = _size(image)
+    x = tf.range(width)  # [width]
+    y = tf.range(height)[:, None]  # [height, 1]
+    read_x, read_y = a * x + b * y + c, d * x + e * y + f  # [height, width]
+    inside = (
+        (read_x >= -0.5)
+        & (read_x < width - 0.5)
+        & (read_y >= -0.5)
+        & (read_y < height - 0.5)
+    )
+    # Products of bytes: tf.where would take several times as long.
+    inside = tf.cast(inside, tf.uint8)[:, :, None]
+    return moved * inside + fill * (1 - inside)

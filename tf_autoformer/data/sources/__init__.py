@@ -1,0 +1,1 @@
+"""Data sets that can be named, and the images of their splits."""

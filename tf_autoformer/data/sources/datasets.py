@@ -1,0 +1,233 @@
+"""The data sets that can be named, and how they are loaded."""
+
+import contextlib
+import dataclasses
+import io
+import os
+from collections.abc import Mapping
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tf_autoformer import errors, files
+from tf_autoformer.data.sources import (
+    digits,
+    image_folder,
+    prepared,
+    withholding,
+)
+
+Split = withholding.Split
+
+NAMES = (
+    "digits",
+    "imagenet2012",
+    "cifar10",
+    "cifar100",
+    "oxford_flowers102",
+    "cars196",
+    "oxford_iiit_pet",
+    "i_naturalist2018",
+)
+# Before the path, a folder of images as the name of a data set.
+FOLDER = "folder:"
+
+_SPLITS: Mapping[str, prepared.Splits] = {
+    "digits": prepared.Splits(validation="validation", test="test"),
+    # As many images for the search as in the paper.
+    "imagenet2012": prepared.Splits(test="validation", limit=10_000),
+    "i_naturalist2018": prepared.Splits(test="validation"),
+}
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+_CROP = 0.875  # 224 pixels out of 256, as ImageNet is usually evaluated.
+_TINY = 64  # Pixels of a side up to which nothing is cropped away.
+_REASON = 1_000  # Characters of what TFDS says, at most.
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What is to be known of a data set besides its images.
+
+    Attributes:
+      labels: the names of its classes, in order.
+      mean: of its training images' pixels in [0, 1], for each channel, or
+        ImageNet's, as is usual.
+      std: likewise.
+      crop: see `data.preprocessing.to_rgb`.
+    """
+
+    labels: tuple[str, ...]
+    mean: tuple[float, float, float] = _IMAGENET_MEAN
+    std: tuple[float, float, float] = _IMAGENET_STD
+    crop: float | None = _CROP
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.labels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A data set on disk, ready to be read.
+
+    Attributes:
+      source: what is to be known besides the images.
+      images: the images of each split.
+    """
+
+    source: Source
+    images: prepared.Prepared | image_folder.ImageFolder
+
+    def summary(self) -> dict[str, int | str]:
+        """What differs if training and search would see other splits."""
+        return {
+            "train": self.num_examples("train"),
+            "validation": self.num_examples("validation"),
+            "validation_digest": self.images.digest(),
+        }
+
+    def num_examples(self, split: Split) -> int:
+        """Images of a split.
+
+        Raises:
+          InputError: there are none, a label is out of range, or a class has
+            too few to withhold some.
+        """
+        return self.images.num_examples(split)
+
+    def read(self, split: Split) -> tf.data.Dataset:
+        """(encoded image string [], label int64 []), in a fixed order.
+
+        Raises:
+          InputError: see `num_examples`.
+        """
+        return self.images.read(split)
+
+
+def source(name: str, data_dir: str | None = None) -> Source:
+    """What is to be known of a data set; reads no image.
+
+    Args:
+      name: see `load`.
+      data_dir: see `load`; TFDS knows the names of some data sets' classes
+        only where they are prepared, and numbers them elsewhere.
+
+    Raises:
+      InputError: there is none of this name, or it is not of images with
+        labels.
+    """
+    if name.startswith(FOLDER):
+        layout = image_folder.find_layout(name[len(FOLDER) :])
+        return Source(layout.classes)
+    return _source(_builder(name, _root(data_dir)), name)
+
+
+def load(name: str, data_dir: str | None = None) -> Dataset:
+    """Loads a data set, preparing it on first use.
+
+    Args:
+      name: one of `NAMES`, another of TFDS, which can end in
+        "/config:version", or "folder:" and the absolute path of a folder.
+      data_dir: where prepared data sets are kept, local or of a bucket;
+        TFDS's default if None.
+
+    Raises:
+      InputError: the name is unknown, it is not of images with labels, or it
+        cannot be prepared: `data_dir` cannot be written, there is no network,
+        or files are missing that can only be got by hand.
+    """
+    root = _root(data_dir)
+    if name.startswith(FOLDER):
+        layout = image_folder.find_layout(name[len(FOLDER) :])
+        images = image_folder.ImageFolder(layout, root)
+        return Dataset(Source(layout.classes), images)
+    builder = _builder(name, root)
+    found = _source(
+        builder, name
+    )  # Before hours of preparing what is of no use.
+    if not builder.data_path.exists():
+        _prepare(builder, name, root)
+        found = _source(builder, name)  # With the names of the classes.
+    splits = _SPLITS.get(builder.name)
+    return Dataset(found, prepared.Prepared(builder, found.labels, splits))
+
+
+def _root(data_dir: str | None) -> str:
+    """Where prepared data sets are kept."""
+    return os.path.expanduser(data_dir or "~/tensorflow_datasets")
+
+
+def _builder(name: str, root: str) -> tfds.core.DatasetBuilder:
+    # TFDS runs code of the data set's, which fails in any way.
+    try:
+        return tfds.builder(name, data_dir=root)
+    except tfds.core.DatasetNotFoundError as error:
+        raise errors.InputError(
+            f"dataset is {name!r}; it must be one of {', '.join(NAMES)}, or "
+            "another one of tensorflow-datasets"
+        ) from error
+    except Exception as error:
+        raise errors.InputError(
+            f"dataset is {name!r}, which tensorflow-datasets cannot open in "
+            f"{root}: {_reason(error)}"
+        ) from error
+
+
+def _source(builder: tfds.core.DatasetBuilder, name: str) -> Source:
+    """What the builder knows.
+
+    Raises:
+      InputError: it is not of images with labels.
+    """
+    features = dict(getattr(builder.info.features, "items", dict)())
+    image, label = features.get("image"), features.get("label")
+    if (
+        not isinstance(image, tfds.features.Image)
+        or image.tf_dtype not in (tf.uint8, tf.uint16)
+        or not isinstance(label, tfds.features.ClassLabel)
+        or not label.num_classes
+    ):
+        raise errors.InputError(
+            f"dataset is {name!r}; it must have the features image, "
+            "of 8 or 16 bits, and label, of classes; it has "
+            f"{', '.join(features) or 'none'}"
+        )
+    labels = tuple(label.names)
+    height, width, _ = image.shape
+    is_tiny = None not in (height, width) and max(height, width) <= _TINY
+    crop = None if is_tiny else _CROP
+    if builder.name == "digits":
+        return Source(labels, digits.MEAN, digits.STD, crop)
+    return Source(labels, crop=crop)
+
+
+def _prepare(builder: tfds.core.DatasetBuilder, name: str, root: str) -> None:
+    is_local = "://" not in root
+    is_new = is_local and files.is_new(root)
+    if is_local:
+        files.require_writable(root)
+    try:
+        # Bars of its progress go to stderr.
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare()
+    except Exception as error:  # As in `_builder`.
+        if is_new:
+            _remove_empty(root)
+        raise errors.InputError(
+            f"cannot prepare {name}: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """One line of what an exception says."""
+    text = " ".join(str(error).split()) or repr(error)
+    return text if len(text) <= _REASON else f"{text[:_REASON]}…"
+
+
+def _remove_empty(folder: str) -> None:
+    """Removes a folder and those in it, as far as they hold no file."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)

@@ -1,0 +1,1 @@
+"""How good subnets are: accuracy of one and of many, standalone models."""

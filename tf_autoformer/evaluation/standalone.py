@@ -1,0 +1,151 @@
+"""Accuracy, loss and speed of one subnet as a standalone model."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from tf_autoformer import errors, progress
+from tf_autoformer.data import pipeline
+from tf_autoformer.data.sources import datasets
+from tf_autoformer.experiment import workdir as workdir_lib
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import cost
+from tf_autoformer.space import model as model_lib
+from tf_autoformer.supernet import subnet as subnet_lib
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What to evaluate on what.
+
+    Attributes:
+      architecture: the subnet, of the supernet's space.
+      dataset: name of one with the supernet's classes; None for its own.
+      split: which of its images.
+      image_size: of the input in pixels; None for the supernet's.
+      batch_size: images of one batch.
+      data_dir: where prepared data sets are kept; TFDS's default if None.
+    """
+
+    architecture: architecture_lib.Architecture
+    dataset: str | None = None
+    split: datasets.Split = "test"
+    image_size: model_lib.ImageSize | None = None
+    batch_size: int = 256
+    data_dir: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """What an evaluation found.
+
+    Attributes:
+      top_1: share of images whose likeliest class is right.
+      top_5: share of those with the right class among the five likeliest.
+      loss: mean cross-entropy in nats.
+      images_per_second: of reading and classifying, after a first batch.
+    """
+
+    top_1: float
+    top_5: float
+    loss: float
+    images_per_second: float
+
+
+def evaluate(
+    subnet: tf.keras.Model,
+    dataset: datasets.Dataset,
+    split: datasets.Split,
+    batch_size: int,
+) -> Figures:
+    """Evaluates a subnet on a split of a data set.
+
+    Args:
+      subnet: normalized images -> logits.
+      dataset: with the subnet's classes.
+      split: which of its images.
+      batch_size: images of one batch.
+    """
+    batches = pipeline.evaluation(
+        dataset, split, tuple(subnet.input_shape[1:3]), batch_size
+    )
+    subnet.compile(
+        loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[
+            tf.keras.metrics.SparseCategoricalAccuracy(name="top_1"),
+            tf.keras.metrics.SparseTopKCategoricalAccuracy(
+                min(5, subnet.output_shape[1]), name="top_5"
+            ),
+        ],
+    )
+    subnet.evaluate(batches.take(1), verbose=0)  # Traces.
+    number = dataset.num_examples(split)
+    start = time.monotonic()
+    found = subnet.evaluate(
+        batches,
+        verbose=0,
+        return_dict=True,
+        callbacks=[_Progress(number, batch_size)],
+    )
+    return Figures(
+        **found, images_per_second=number / (time.monotonic() - start)
+    )
+
+
+class _Progress(tf.keras.callbacks.Callback):
+    """Logs the progress of a long evaluation."""
+
+    def __init__(self, number: int, batch_size: int):
+        super().__init__()
+        self._number = number
+        self._batch_size = batch_size
+        self._meter = progress.Meter(0, number)
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self._meter.due:
+            done = min((batch + 1) * self._batch_size, self._number)
+            _LOGGER.info(self._meter.line(done, "images"))
+
+
+def lines(workdir: workdir_lib.Workdir, task: Task) -> Iterator[str]:
+    """The figures of a subnet of a working folder, for a person to read.
+
+    Raises:
+      InputError: there is no supernet or data set, the architecture is
+        outside the space, or the data set has other classes.
+    """
+    experiment = workdir.experiment
+    name = experiment.dataset if task.dataset is None else task.dataset
+    source = datasets.source(name, task.data_dir)
+    if source.num_classes != experiment.model.num_classes:
+        raise errors.InputError(
+            f"dataset is {name!r} of {source.num_classes} classes; the "
+            f"supernet has {experiment.model.num_classes}"
+        )
+    experiment.space.validate(task.architecture)
+    trained = workdir.trained(tf.distribute.get_strategy())
+    subnet = subnet_lib.inherit(
+        trained.supernet, task.architecture, task.image_size
+    )
+    dataset = datasets.load(name, task.data_dir)
+    figures = evaluate(subnet, dataset, task.split, task.batch_size)
+
+    model = experiment.model
+    if task.image_size is not None:
+        model = dataclasses.replace(model, image_size=task.image_size)
+    height, width = model.input_size
+    costs = cost.costs(model, task.architecture)
+    yield (
+        f"{name}, {task.split} split: "
+        f"{dataset.num_examples(task.split):,} images at {height}x{width}; "
+        f"{costs['params']:,} params, {costs['macs']:,} MACs"
+    )
+    yield f"top-1     {figures.top_1:.2%}"
+    yield f"top-5     {figures.top_5:.2%}"
+    yield f"loss      {figures.loss:.4f}"
+    yield f"images/s  {figures.images_per_second:,.0f}"

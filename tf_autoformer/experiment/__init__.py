@@ -1,0 +1,1 @@
+"""What a supernet is made with, its working folder, and its weights."""

@@ -1,0 +1,76 @@
+"""What a working folder was made with: everything that decides its result."""
+
+import dataclasses
+from typing import Any
+
+from tf_autoformer import errors
+from tf_autoformer.data.augmentation import augmentation_config
+from tf_autoformer.experiment import training_config
+from tf_autoformer.space import model as model_lib
+from tf_autoformer.space import parsing, search_space
+
+# Version of the JSON form. Version 1 had no such number.
+VERSION = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A supernet, its search space, and how it is trained.
+
+    Attributes:
+      dataset: Name of the data set.
+      model: Fixed part of the network.
+      space: Architectures of the supernet.
+      training: Training recipe. None for weights from elsewhere, until they
+        are trained further.
+      augmentation: Part of the recipe that changes images; None as for
+        `training`.
+    """
+
+    dataset: str
+    model: model_lib.ModelConfig
+    space: search_space.SearchSpace
+    training: training_config.TrainingConfig | None
+    augmentation: augmentation_config.AugmentationConfig | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, which `from_dict` reads."""
+        return {"version": VERSION, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> "Experiment":
+        """Reads the JSON form, of any version so far.
+
+        A field that an older version lacks has the value that reproduces what
+        the program did before there was such a field.
+
+        Raises:
+          InputError: A field is missing, unknown or of the wrong type, or
+            breaks a rule.
+        """
+        required = ("dataset", "model", "space", "training")
+        parsing.fields(
+            "an experiment", values, required, ("version", "augmentation")
+        )
+        version = values.get("version", 1)
+        if version not in range(1, VERSION + 1):
+            raise errors.InputError(
+                f"version is {version!r}; this program reads 1 to {VERSION}"
+            )
+        return cls(
+            dataset=parsing.typed("dataset", values["dataset"], str),
+            model=parsing.config(model_lib.ModelConfig, values["model"]),
+            space=search_space.SearchSpace.from_dict(values["space"]),
+            **{
+                name: None
+                if values.get(name) is None
+                else parsing.config(kind, values[name])
+                for name, kind in _RECIPE.items()
+            },
+        )
+
+
+_RECIPE = {
+    "training": training_config.TrainingConfig,
+    "augmentation": augmentation_config.AugmentationConfig,
+}

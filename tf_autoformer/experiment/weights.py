@@ -1,0 +1,129 @@
+"""The weights of a trained supernet, out of its checkpoint."""
+
+import contextlib
+import functools
+import pathlib
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from tf_autoformer import errors
+from tf_autoformer.data.sources import datasets
+from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.supernet import supernet as supernet_lib
+
+# Number of checkpoints that a folder keeps.
+KEPT = 2
+
+
+class Trained:
+    """A supernet as last saved, with all that goes with it.
+
+    Its weights are their moving average if the recipe has one.
+
+    Args:
+      folder: Folder of the checkpoints.
+      experiment: What the supernet was made with.
+      strategy: Strategy to create the variables under.
+      data_dir: Folder of prepared data sets; None for TFDS's default.
+
+    Attributes:
+      experiment: What the supernet was made with.
+      supernet: The supernet with its weights.
+      step: Training step at which they were saved.
+
+    Raises:
+      InputError: There is no checkpoint, or it is damaged.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        experiment: experiment_lib.Experiment,
+        strategy: tf.distribute.Strategy,
+        data_dir: str | None = None,
+    ):
+        self.experiment = experiment
+        self.supernet, self.step = _load(folder, experiment, strategy)
+        self._data_dir = data_dir
+
+    @functools.cached_property
+    def dataset(self) -> datasets.Dataset:
+        """The data set that the supernet was trained on.
+
+        Raises:
+          InputError: It cannot be loaded; see `datasets.load`.
+        """
+        return datasets.load(self.experiment.dataset, self._data_dir)
+
+
+def save(folder: pathlib.Path, supernet: supernet_lib.Supernet) -> None:
+    """Saves weights from elsewhere as those of step 0 of a training.
+
+    Args:
+      folder: Folder of the checkpoints.
+      supernet: Weights to save.
+
+    Raises:
+      InputError: The folder cannot be written or the disk is full.
+    """
+    content = tf.train.Checkpoint(supernet=supernet)
+    with worded(folder, "save"):
+        tf.train.CheckpointManager(content, str(folder), KEPT).save(0)
+
+
+def _load(
+    folder: pathlib.Path,
+    experiment: experiment_lib.Experiment,
+    strategy: tf.distribute.Strategy,
+) -> tuple[supernet_lib.Supernet, int]:
+    """The supernet and the step at which it was saved."""
+    if not (folder / "checkpoint").exists():
+        raise errors.InputError(
+            f"{folder} holds no checkpoint; train the supernet first"
+        )
+    state = tf.train.get_checkpoint_state(str(folder))
+    if state is None:
+        raise damaged(folder)
+    latest = state.model_checkpoint_path
+    step = int(latest.rsplit("-", 1)[1])
+    recipe = experiment.training
+    precision = {} if recipe is None else {"dtype": recipe.precision}
+    # Weights from elsewhere, at step 0, have no average yet.
+    averaged = step and recipe is not None and recipe.ema_decay
+    with strategy.scope():
+        supernet = supernet_lib.Supernet(
+            experiment.model, experiment.space, **precision
+        )
+    with worded(folder, "restore"):
+        content = {"average" if averaged else "supernet": supernet}
+        status = tf.train.Checkpoint(**content).restore(latest)
+        status.assert_existing_objects_matched().expect_partial()
+    return supernet, step
+
+
+def damaged(folder: pathlib.Path) -> errors.InputError:
+    """The error that says that no checkpoint can be found in a folder."""
+    return errors.InputError(
+        f"cannot restore a checkpoint: {folder / 'checkpoint'} is damaged"
+    )
+
+
+@contextlib.contextmanager
+def worded(folder: pathlib.Path, verb: str) -> Iterator[None]:
+    """Turns a failure of TensorFlow's file operations into one line.
+
+    Args:
+      folder: Folder of the checkpoints.
+      verb: "save" or "restore".
+
+    Raises:
+      InputError: The body fails.
+    """
+    try:
+        yield
+    # IndexError is how its reader says that a file is too short.
+    except (tf.errors.OpError, OSError, IndexError) as error:
+        raise errors.InputError(
+            f"cannot {verb} a checkpoint in {folder}: {errors.reason(error)}"
+        ) from error

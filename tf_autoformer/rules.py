@@ -1,0 +1,89 @@
+"""Rules that the fields of configuration dataclasses keep."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, get_args, get_origin
+
+from tf_autoformer import errors
+
+
+class Rule(NamedTuple):
+    """A condition on a number.
+
+    Attributes:
+      text: End of the sentence "it must be …".
+      holds: Whether a number keeps the rule. False for NaN.
+    """
+
+    text: str
+    holds: Callable[[float], bool]
+
+
+POSITIVE = Rule("positive", lambda value: 0 < value < math.inf)
+NOT_NEGATIVE = Rule("0 or more", lambda value: 0 <= value < math.inf)
+SHARE = Rule("in [0, 1]", lambda value: 0 <= value <= 1)
+
+
+def at_least(low: int) -> Rule:
+    """The rule of numbers from `low` on."""
+    return Rule(f"at least {low}", lambda value: value >= low)
+
+
+def below(high: float, text: str = "") -> Rule:
+    """The rule of numbers less than `high`, which `text` may spell."""
+    return Rule(f"below {text or high}", lambda value: value < high)
+
+
+def between(low: float, high: float) -> Rule:
+    """The rule of numbers from `low` to `high`, both included."""
+    return Rule(f"from {low} to {high}", lambda value: low <= value <= high)
+
+
+# A seed fits into the int32 that TensorFlow's stateless operations take.
+SEED = (NOT_NEGATIVE, below(2**31, "2**31"))
+
+
+def field(default: Any, *kept: Rule, **metadata: Any) -> Any:
+    """A dataclass field with rules.
+
+    Args:
+      default: Default value of the field; `dataclasses.MISSING` for none.
+      *kept: Rules of its value; `check` applies them in this order.
+      **metadata: Further metadata. `choices` are the allowed strings.
+        `before` is the value that reproduces the behaviour from before the
+        field existed. Give it to each field that is added to a configuration:
+        folders made earlier are then read with it.
+    """
+    return dataclasses.field(
+        default=default, metadata={"rules": kept, **metadata}
+    )
+
+
+def choices(field: dataclasses.Field[Any]) -> tuple[str, ...]:
+    """The strings that a field allows; empty if they are not listed."""
+    if get_origin(field.type) is Literal:
+        return get_args(field.type)
+    return tuple(field.metadata.get("choices", ()))
+
+
+def check(config: Any) -> None:
+    """Applies the rules and the choices of all fields.
+
+    Raises:
+      InputError: A value breaks a rule. The message names field, value and
+        rule.
+    """
+    for each in dataclasses.fields(config):
+        value = getattr(config, each.name)
+        allowed = choices(each)
+        if allowed and value not in allowed:
+            raise errors.InputError(
+                f"{each.name} is {value!r}; it must be one of "
+                f"{', '.join(allowed)}"
+            )
+        for rule in each.metadata.get("rules", ()):
+            if not rule.holds(value):
+                raise errors.InputError(
+                    f"{each.name} is {value}; it must be {rule.text}"
+                )
