@@ -5,7 +5,7 @@ BUILDIFIER := @bazel/buildifier@8.2.1
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-# Stamps newer than the requirements: nothing to install.
+# If a stamp is newer than the requirements, there is nothing to install.
 RUNTIME := $(VENV)/runtime.stamp
 DEV := $(VENV)/dev.stamp
 
@@ -16,10 +16,10 @@ help:  ## List the targets.
 	  while IFS='|' read -r name text; do \
 	    printf 'make %-12s %s\n' "$$name" "$$text"; done
 
-setup: $(DEV)  ## Create .venv with everything for development.
+setup: $(DEV)  ## Create .venv with all tools for development.
 
-# Without oneDNN: at the width of the digits networks preparing its primitives
-# takes longer than they save.
+# Without oneDNN. For networks as narrow as those on digits, preparing its
+# primitives takes longer than they save.
 quickstart: export TF_ENABLE_ONEDNN_OPTS = 0
 quickstart: $(RUNTIME)  ## Train, search and report on the digits data set.
 	$(PYTHON) -m tf_autoformer.train \
@@ -32,7 +32,7 @@ test: $(DEV)  ## Run the tests.
 	$(PYTHON) -m pytest -q -n auto --maxprocesses=4 --dist loadfile \
 	  --durations=5 tests
 
-lint: $(DEV)  ## Check style, types, the rooms' imports and BUILD.
+lint: $(DEV)  ## Check style, types, imports between rooms and BUILD.
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
@@ -41,13 +41,13 @@ lint: $(DEV)  ## Check style, types, the rooms' imports and BUILD.
 	  npx --yes $(BUILDIFIER) -mode=check -lint=warn BUILD MODULE.bazel; \
 	else echo "BUILD was not checked: buildifier needs npx."; fi
 
-format: $(DEV)  ## Format and mend what can be mended.
+format: $(DEV)  ## Format the code and fix what can be fixed.
 	$(PYTHON) -m ruff check --fix --exit-zero
 	$(PYTHON) -m ruff format
 	@if command -v npx >/dev/null; then \
 	  npx --yes $(BUILDIFIER) -mode=fix -lint=fix BUILD MODULE.bazel; fi
 
-clean:  ## Remove the environment and caches; runs/ stays.
+clean:  ## Remove the environment and caches, but keep runs/.
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache \
 	  .import_linter_cache build *.egg-info
 	find tf_autoformer tests -name __pycache__ -prune -exec rm -rf {} +
@@ -60,8 +60,8 @@ $(DEV): requirements.txt requirements-dev.txt | $(PYTHON)
 	$(PYTHON) -m pip install --quiet -r requirements-dev.txt
 	@touch $(RUNTIME) $@
 
-# Candidates are run, not only looked up: a pyenv shim exists for versions that
-# it cannot start, and some Pythons come without ensurepip.
+# Each candidate is run, not only looked up. pyenv has shims for versions that it
+# cannot start, and some Pythons come without ensurepip.
 $(PYTHON):
 	@for python in python3.11 python3.10 python3; do \
 	  if $$python -c 'import ensurepip, sys; \
@@ -74,5 +74,5 @@ $(PYTHON):
 	  uv venv --quiet --seed --python 3.11 $(VENV); \
 	else \
 	  echo "Python 3.10 or 3.11 (with venv) is needed, or uv, which gets" \
-	    "one: TensorFlow 2.15 runs on no newer Python." >&2; exit 1; \
+	    "one. TensorFlow 2.15 does not run on newer Python." >&2; exit 1; \
 	fi

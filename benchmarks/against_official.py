@@ -3,8 +3,8 @@ r"""Compares this package with the official PyTorch code and ONNX Runtime.
   python -m benchmarks.against_official --official_repo=DIR \
       --update=docs/performance.md
 
-DIR is a clone of https://github.com/microsoft/Cream. All of it runs on the
-CPU, and needs the machine for itself.
+DIR is a clone of https://github.com/microsoft/Cream. Everything runs on the
+CPU. Run nothing else on the machine at the same time.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ FLAGS = flags.FLAGS
 
 _OFFICIAL = (*cases_lib.PAIRED, *cases_lib.FRESH)
 _CASES = (*_OFFICIAL, "inference")
-# What the precision makes no difference to, or is not exported in.
+# Cases that do not depend on the precision, or are exported in float32 only.
 _FLOAT32_ONLY = ("update", "inference")
 _PRECISIONS = ("float32", "bfloat16")
 _MODELS = tuple(
@@ -37,33 +37,40 @@ def define() -> None:
     flags.DEFINE_string(
         "official_repo",
         None,
-        "A clone of microsoft/Cream, or its folder AutoFormer; all cases but "
-        "inference need it.",
+        "Clone of microsoft/Cream, or its folder AutoFormer. Needed by all "
+        "cases except inference.",
     )
-    for name, default, choices in (
-        ("models", "tiny,small", _MODELS),
-        ("precisions", ",".join(_PRECISIONS), _PRECISIONS),
-        ("cases", ",".join(_CASES), _CASES),
+    for name, default, choices, text in (
+        ("models", "tiny,small", _MODELS, "Supernets to compare"),
+        ("precisions", ",".join(_PRECISIONS), _PRECISIONS, "Precisions to use"),
+        ("cases", ",".join(_CASES), _CASES, "Cases to measure"),
     ):
-        flags.DEFINE_list(name, default, f"Some of {', '.join(choices)}.")
+        flags.DEFINE_list(
+            name, default, f"{text}: some of {', '.join(choices)}."
+        )
     flags.DEFINE_integer(
-        "batch_size", 16, "Images of a step; not for inference.", lower_bound=1
+        "batch_size",
+        16,
+        "Images per step. Inference has batch sizes of its own.",
+        lower_bound=1,
     )
     flags.DEFINE_integer("rounds", 8, "Turns of each side.", lower_bound=1)
-    flags.DEFINE_integer("steps", 5, "Steps of a turn.", lower_bound=1)
+    flags.DEFINE_integer("steps", 5, "Steps per turn.", lower_bound=1)
     flags.DEFINE_integer(
         "seed",
         0,
-        "Of weights, images and architectures.",
+        "Seed of weights, images and architectures.",
         lower_bound=0,
         upper_bound=2**31 - 1,
     )
-    flags.DEFINE_string("update", None, "Markdown file whose table to replace.")
-    flags.DEFINE_string("json", None, "File to write every figure to.")
+    flags.DEFINE_string(
+        "update", None, "Markdown file whose table is replaced."
+    )
+    flags.DEFINE_string("json", None, "JSON file to write every figure to.")
 
 
 def main() -> None:
-    """Measures, and prints the table."""
+    """Runs the measurements and prints their table."""
     cases = _choices("cases", _CASES)
     _require_libraries(cases)
     code = _official_code() if set(cases) & set(_OFFICIAL) else ""
@@ -107,13 +114,14 @@ def main() -> None:
 
 
 def _possible(subject: comparison.Subject, cases: list[str]) -> list[str]:
-    """Those of the cases that are measured in the subject's precision."""
+    """The cases that are measured in the subject's precision."""
     if subject.precision == "float32":
         return cases
     return [case for case in cases if case not in _FLOAT32_ONLY]
 
 
 def _rounds(cases: list[str]) -> int:
+    """Number of rounds that the cases of one subject take."""
     rounds = {
         "first_step": cases_lib.STARTS,
         "memory": 1,
@@ -128,7 +136,7 @@ def _choices(flag: str, known: tuple[str, ...]) -> list[str]:
     """The entries of a list flag.
 
     Raises:
-      InputError: there is none, or one is unknown.
+      InputError: The list is empty, or an entry is unknown.
     """
     entries = list(dict.fromkeys(FLAGS[flag].value))
     if not entries or not set(entries) <= set(known):
@@ -143,7 +151,7 @@ def _official_code() -> str:
     """The folder that holds the official code.
 
     Raises:
-      InputError: it is not where the flag says.
+      InputError: The code is not in the folder that the flag names.
     """
     if not FLAGS.official_repo:
         raise errors.InputError(
@@ -179,7 +187,7 @@ def _path(text: str) -> pathlib.Path:
 
 
 def _command() -> str:
-    """What was typed, without a path of this machine's."""
+    """The command that was typed, without paths of this machine."""
     words = ["python -m benchmarks.against_official"]
     if FLAGS.official_repo:
         words.append("--official_repo=DIR")

@@ -22,18 +22,19 @@ from tf_autoformer.data.augmentation import (
 from tf_autoformer.supernet import parallel
 
 _IMAGE_SIZE = (224, 224)
-_WARM_UP = 4  # Batches; some of a new iterator's were made before it is timed.
+# Untimed batches. A new iterator has made some of them before timing starts.
+_WARM_UP = 4
 _REPETITIONS = 5
 
 
 class Batches:
-    """A folder of photographs, and what is timed of its way to a batch.
+    """The training pipeline on photographs, whole and stage by stage.
 
     Args:
-      folder: to write the photographs to.
-      count: of photographs.
-      batch_size: of the pipeline.
-      seed: of everything.
+      folder: Folder to write the photographs to.
+      count: Number of photographs.
+      batch_size: Images per batch of the pipeline.
+      seed: Seed of the photographs and of the pipeline.
     """
 
     def __init__(self, folder: str, count: int, batch_size: int, seed: int):
@@ -45,8 +46,8 @@ class Batches:
         )
 
     def training(self, count: int) -> list[float]:
-        """Seconds of an image, the mean over some batches in a row."""
-        # Of this turn only: between turns nothing is made ahead.
+        """Seconds per image, the mean over `count` consecutive batches."""
+        # A new iterator for each turn, so that nothing is made between turns.
         batches = iter(self._training)
         for _ in range(_WARM_UP):
             next(batches)
@@ -56,7 +57,7 @@ class Batches:
         return [(time.perf_counter() - start) / (count * self._batch_size)]
 
     def stages(self) -> dict[str, float]:
-        """Seconds of an image by stage, on one core."""
+        """Stage -> seconds per image, on one core."""
         recipe, source = self._recipe, self._dataset.source
         mean, std = source.mean, source.std
 
@@ -124,17 +125,17 @@ def _applied(
 
 
 def _seconds(dataset: tf.data.Dataset) -> float:
-    """Seconds of all elements, the median of some passes."""
+    """Seconds that one pass over the elements takes, the median of some."""
     spent = []
     for _ in range(1 + _REPETITIONS):
         start = time.perf_counter()
         dataset.reduce(0, lambda count, *_: count + 1).numpy()
         spent.append(time.perf_counter() - start)
-    return statistics.median(spent[1:])  # The first fills the cache.
+    return statistics.median(spent[1:])  # The first pass fills the cache.
 
 
 def main() -> None:
-    """Serves the cases."""
+    """Serves the cases to the parent process."""
     parallel.use_cores()
     batches = Batches(**worker.settings())
     cases: dict[str, Callable[..., Any]] = {

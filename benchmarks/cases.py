@@ -14,15 +14,17 @@ Referee = comparison.Referee
 Row = table.Row
 Subject = comparison.Subject
 Target = table.Target
-Workers = Sequence[worker.Worker]  # Ours and the official code's.
+Workers = Sequence[worker.Worker]  # Our process and the official code's.
 
-# Timed in one process of each side, both alive at once.
+# Cases that time one process of each side. Both processes are alive at once.
 PAIRED = ("train", "forward", "update")
-# Of fresh processes, one after the other.
+# Cases that start new processes, one after the other.
 FRESH = ("first_step", "memory")
-STARTS = 3  # Of each side, for the first step.
-# Random architectures after the largest, for the memory.
+# Processes that each side starts for the case first_step.
+STARTS = 3
+# Random architectures that the case memory trains after the largest.
 _MEMORY_STEPS = 5
+# Matrix products of a turn for the peak.
 _PEAK_PRODUCTS = 5
 # A training step's backward pass costs two forward passes.
 _PASSES = {"train": 3, "forward": 1}
@@ -36,7 +38,13 @@ _FIRST_STEP_SECONDS = 15
 def measure(
     subject: Subject, cases: Sequence[str], referee: Referee
 ) -> list[Row]:
-    """A row for each of the cases, which are some of `PAIRED` and `FRESH`."""
+    """A row for each case.
+
+    Args:
+      subject: Supernet to measure.
+      cases: Some of `PAIRED` and `FRESH`.
+      referee: Referee of the turns.
+    """
     rows = []
     if set(cases) & set(PAIRED):
         with subject.ours() as ours, subject.official() as official:
@@ -58,7 +66,7 @@ def measure(
 
 
 def _peaks(subject: Subject, referee: Referee, workers: Workers) -> list[float]:
-    """FLOP per second of matrix products, in each process."""
+    """FLOP per second of matrix products in each process."""
     requests = [{"count": _PEAK_PRODUCTS}] * subject.rounds
     times = referee.alternate("peak", workers, [requests] * 2)
     return [2 * worker.PEAK_SIZE**3 / statistics.median(t) for t in times]
@@ -73,11 +81,11 @@ def _speed(
 ) -> Row:
     """Training steps or forward passes of random architectures.
 
-    The ratio is the median over the architectures of official over ours: they
-    are the same on both sides, and what they cost varies.
+    Both sides run the same architectures, whose cost varies. The ratio is the
+    median over the architectures of the official code's time over ours.
     """
     space = subject.space
-    for depth in space.depths:  # Untimed, and traced by it.
+    for depth in space.depths:  # An untimed step traces each depth.
         subnet = dataclasses.replace(space, depths=(depth,)).largest
         for process in workers:
             process.ask(case, architectures=[subnet.to_dict()])
@@ -108,8 +116,8 @@ def _speed(
 def _update(subject: Subject, referee: Referee, workers: Workers) -> Row:
     """The optimizer alone: our time for the smallest subnet over the largest.
 
-    It should be as the ratio of their parameters. The other side is the
-    official optimizer's time for the largest.
+    This ratio should equal the ratio of the two subnets' parameters. The other
+    side is the official optimizer's time for the largest subnet.
     """
     smallest, largest = subject.space.smallest, subject.space.largest
 
@@ -140,7 +148,7 @@ def _update(subject: Subject, referee: Referee, workers: Workers) -> Row:
 
 
 def _first_step(subject: Subject, referee: Referee) -> Row:
-    """From the start of a process to the loss of its first training step."""
+    """Time from a process's start to the loss of its first training step."""
     times: list[list[float]] = [[], []]
     architectures = [subnet.to_dict() for subnet in subject.draw(1)]
     for _ in range(STARTS):

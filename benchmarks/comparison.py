@@ -1,4 +1,4 @@
-"""Two sides of one supernet, and who is timed when."""
+"""The supernet that both sides run, and the turns that they take."""
 
 import dataclasses
 import datetime
@@ -15,7 +15,7 @@ from tf_autoformer.space import model as model_lib
 
 Architecture = architecture_lib.Architecture
 NETWORK = model_lib.ModelConfig(num_classes=1000)
-# Threads of the runtimes go on spinning for a while before they sleep.
+# The runtimes' threads keep spinning for a while before they sleep.
 _PAUSE_SECONDS = 0.3
 _REPORT_SECONDS = 20
 
@@ -25,13 +25,13 @@ class Subject:
     """A supernet that both sides have, and how long it is measured.
 
     Attributes:
-      model: name of the search space.
+      model: Name of the search space.
       precision: "float32" or "bfloat16".
-      batch_size: images of a step.
-      rounds: turns of each side.
-      steps: of a turn.
-      seed: of weights, images and architectures.
-      code: folder of the official code, where it is needed.
+      batch_size: Images per step.
+      rounds: Turns of each side.
+      steps: Steps per turn.
+      seed: Seed of weights, images and architectures.
+      code: Folder of the official code; empty if no case needs it.
     """
 
     model: str
@@ -47,16 +47,16 @@ class Subject:
 
     @property
     def space(self) -> search_space.SearchSpace:
-        """The architectures."""
+        """The search space of the supernet."""
         return search_space.SEARCH_SPACES[self.model]
 
     def draw(self, count: int) -> list[Architecture]:
-        """Random architectures, always the same."""
+        """Random architectures, the same at every call."""
         rng = random.Random(self.seed)
         return [sampling.uniform(self.space, rng) for _ in range(count)]
 
     def flop(self, architecture: Architecture) -> int:
-        """Floating-point operations of a batch's forward pass."""
+        """Floating-point operations of one batch's forward pass."""
         parts = cost.macs_by_part(NETWORK, architecture)
         return 2 * self.batch_size * sum(parts.values())
 
@@ -70,10 +70,10 @@ class Subject:
 
 
 class Referee:
-    """Has processes take turns, and says on stderr how far they are.
+    """Lets processes take turns, and reports progress on stderr.
 
     Args:
-      total: rounds of all that will be measured.
+      total: Number of rounds in the whole benchmark.
     """
 
     def __init__(self, total: int):
@@ -83,12 +83,12 @@ class Referee:
         self._start = self._said = time.monotonic()
 
     def begin(self, doing: str) -> None:
-        """Says what is done from now on."""
+        """Reports the case that is measured from now on."""
         self._doing = doing
         self._say()
 
     def end_round(self) -> None:
-        """Counts a round."""
+        """Counts a round that has ended."""
         self._done += 1
         spent = time.monotonic() - self._said
         if spent > _REPORT_SECONDS and self._done < self._total:
@@ -102,13 +102,12 @@ class Referee:
     ) -> list[list[float]]:
         """The seconds that each worker takes, one worker at a time.
 
-        Every other round goes the other way round, so that none always comes
-        first.
+        Every other round reverses the order, so that no worker is always first.
 
         Args:
-          case: what to ask all of them for.
-          workers: who takes turns.
-          requests: for each, the arguments of its request in each round.
+          case: Case that all workers run.
+          workers: Workers that take turns.
+          requests: For each worker, its arguments in each round.
         """
         seconds: list[list[float]] = [[] for _ in workers]
         order = list(range(len(workers)))
@@ -123,7 +122,7 @@ class Referee:
     def _say(self) -> None:
         self._said = time.monotonic()
         left = "?"
-        if self._done:  # As if all rounds were alike.
+        if self._done:  # An estimate, as if all rounds took as long.
             rate = (self._said - self._start) / self._done
             seconds = round(rate * (self._total - self._done))
             left = str(datetime.timedelta(seconds=seconds))

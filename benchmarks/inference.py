@@ -1,4 +1,4 @@
-"""Exported subnets: TensorFlow and ONNX Runtime, a process for each."""
+"""Exported subnets in TensorFlow and in ONNX Runtime, a process for each."""
 
 import pathlib
 import statistics
@@ -17,9 +17,9 @@ BATCH_SIZES = (1, 32)
 def measure(
     subject: comparison.Subject, referee: comparison.Referee
 ) -> list[table.Row]:
-    """A row for each batch size, of the space's published subnet.
+    """A row for each batch size, for the published subnet of the space.
 
-    A turn has as many images with each.
+    A turn classifies the same number of images with each batch size.
     """
 
     def start(role: str) -> worker.Worker:
@@ -81,13 +81,13 @@ def _convert(folder: pathlib.Path) -> None:
 
 
 def load(folder: pathlib.Path) -> Callable[[np.ndarray], np.ndarray]:
-    """The SavedModel as any client runs it."""
+    """The exported SavedModel, as any client runs it."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(folder / "saved_model"))
 
     def classify(images: np.ndarray) -> np.ndarray:
-        # By way of `loaded`, without which its variables would be gone.
+        # Through `loaded`, which keeps the variables alive.
         signature = loaded.signatures["serving_default"]
         return signature(images=tf.constant(images))["logits"].numpy()
 
@@ -95,7 +95,7 @@ def load(folder: pathlib.Path) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _onnx_runtime(folder: pathlib.Path) -> Callable[[np.ndarray], list]:
-    """The same model, converted, with the default session options."""
+    """The converted model with the default session options."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(folder / "subnet.onnx"))
@@ -103,7 +103,7 @@ def _onnx_runtime(folder: pathlib.Path) -> Callable[[np.ndarray], list]:
 
 
 def main() -> None:
-    """Serves one of the roles."""
+    """Serves the cases of one role to the parent process."""
     settings = worker.settings()
     folder = pathlib.Path(settings["folder"])
     if settings["role"] == "export":

@@ -2,8 +2,8 @@ r"""Compares the speed of the training pipeline with that of the training.
 
   python -m benchmarks.input_pipeline --update=docs/training.md
 
-Both run on all cores of the CPU, and take turns. It needs the machine for
-itself.
+Both sides run on all cores of the CPU and take turns. Run nothing else on the
+machine at the same time.
 """
 
 import dataclasses
@@ -25,16 +25,18 @@ _AIM = 3
 def define() -> None:
     """Defines the flags."""
     flags.DEFINE_integer(
-        "photographs", 512, "Images to read, of 500 × 375.", lower_bound=1
+        "photographs", 512, "JPEGs of 500 × 375 to read.", lower_bound=1
     )
-    flags.DEFINE_integer("batch_size", 16, "Images of a step.", lower_bound=2)
+    flags.DEFINE_integer("batch_size", 16, "Images per step.", lower_bound=2)
     flags.DEFINE_integer("rounds", 8, "Turns of each side.", lower_bound=1)
-    flags.DEFINE_integer("steps", 5, "Steps of a turn.", lower_bound=1)
-    flags.DEFINE_string("update", None, "Markdown file whose table to replace.")
+    flags.DEFINE_integer("steps", 5, "Steps per turn.", lower_bound=1)
+    flags.DEFINE_string(
+        "update", None, "Markdown file whose table is replaced."
+    )
 
 
 def main() -> None:
-    """Measures, and prints the tables."""
+    """Runs the measurements and prints their tables."""
     path = FLAGS.update and pathlib.Path(os.path.expanduser(FLAGS.update))
     if path:
         table.split(path)  # Fails before the long work.
@@ -72,7 +74,7 @@ def main() -> None:
 def _against_training(
     batches: worker.Worker, precision: str, referee: comparison.Referee
 ) -> list[str]:
-    """The rows of both sides, in turns."""
+    """The table's rows for training and pipeline, timed in turns."""
     referee.begin(f"training, {precision}")
     subject = comparison.Subject(
         "tiny", precision, FLAGS.batch_size, FLAGS.rounds, FLAGS.steps, 0
@@ -80,13 +82,13 @@ def _against_training(
     drawn = subject.draw(FLAGS.rounds * FLAGS.steps)
     seconds: list[list[float]] = [[], []]
     with subject.ours() as training:
-        for depth in subject.space.depths:  # Untimed, and traced by it.
+        for depth in subject.space.depths:  # An untimed step traces each.
             subnet = dataclasses.replace(subject.space, depths=(depth,)).largest
             training.ask("train", architectures=[subnet.to_dict()])
         for start in range(0, len(drawn), FLAGS.steps):
             turn = [s.to_dict() for s in drawn[start : start + FLAGS.steps]]
             seconds[0] += training.ask("train", architectures=turn)
-            # Far faster, so more batches.
+            # The pipeline is far faster, so time more batches.
             seconds[1] += batches.ask("training", count=5 * FLAGS.steps)
             referee.end_round()
     trained = FLAGS.batch_size / statistics.median(seconds[0])
@@ -104,7 +106,7 @@ def _header(*names: str) -> list[str]:
 
 
 def _command() -> str:
-    """What was typed, without a path of this machine's."""
+    """The command that was typed, without paths of this machine."""
     names = ("photographs", "batch_size", "rounds", "steps")
     words = [FLAGS[name].serialize() for name in names if FLAGS[name].present]
     return " ".join(["python -m benchmarks.input_pipeline", *words])

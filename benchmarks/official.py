@@ -15,8 +15,12 @@ from tf_autoformer.experiment import training_config
 
 
 def _supernet_class(code: str) -> type[torch.nn.Module]:
-    """The official supernet, from the folder that holds its code."""
-    # A module of old PyTorch releases, which the code imports.
+    """The class of the official supernet.
+
+    Args:
+      code: Folder that holds the official code.
+    """
+    # The code imports this module of old PyTorch releases.
     six = types.ModuleType("torch._six")
     six.inf = math.inf
     six.container_abcs = collections.abc
@@ -28,10 +32,10 @@ def _supernet_class(code: str) -> type[torch.nn.Module]:
 
 
 class Official:
-    """The official supernet, one batch, and what is timed of them.
+    """The official supernet and one batch, with the cases that are timed.
 
     Args:
-      subject: which supernet, its precision, and the batch.
+      subject: Supernet, its precision and the batch size.
     """
 
     def __init__(self, subject: comparison.Subject):
@@ -65,26 +69,29 @@ class Official:
         self._labels = torch.randint(network.num_classes, [batch])
 
     def train(self, architectures: list[Mapping[str, Any]]) -> list[float]:
-        """Seconds of a training step of each architecture."""
+        """Seconds that a training step of each architecture takes."""
         self._supernet.train()
         return worker.time_each(self._step, architectures)
 
     @torch.inference_mode()
     def forward(self, architectures: list[Mapping[str, Any]]) -> list[float]:
-        """Seconds of a forward pass of each architecture."""
+        """Seconds that a forward pass of each architecture takes."""
         self._supernet.eval()
         return worker.time_each(self._logits, architectures)
 
     def update(
         self, architecture: Mapping[str, Any], count: int
     ) -> list[float]:
-        """Seconds of the optimizer alone, after a step of the architecture."""
+        """Seconds of each update by the optimizer alone, gradients given.
+
+        A training step of the architecture makes the gradients first.
+        """
         self._supernet.train()
         self._step(architecture)
         return worker.time_each(lambda _: self._optimizer.step(), range(count))
 
     def peak(self, count: int) -> list[float]:
-        """Seconds for each matrix product."""
+        """Seconds of each matrix product."""
         shape = [2, worker.PEAK_SIZE, worker.PEAK_SIZE]
         left, right = torch.randn(shape).to(self._dtype)
         left @ right
@@ -120,7 +127,7 @@ class Official:
 
 
 def main() -> None:
-    """Serves the cases."""
+    """Serves the cases to the parent process."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     official = Official(comparison.Subject(**worker.settings()))
     worker.serve(

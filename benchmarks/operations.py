@@ -1,4 +1,4 @@
-"""Where the time of TensorFlow's calls goes, operation by operation."""
+"""Profiles TensorFlow calls and adds up the time of each operation."""
 
 import collections
 import pathlib
@@ -10,27 +10,28 @@ from typing import NamedTuple
 import tensorflow as tf
 
 _SHOWN = 16
-# Level of the profiler's; the default leaves out operations found to be cheap.
+# Level of the profiler. The default leaves out operations that it finds cheap.
 _CHEAP_TOO = 3
-_UNTIMED = 2  # Traces, and what else only the first calls do.
-# "path/of/the/node:Kind"; a call of a function has no node, and spans of the
-# runtime's own have two colons.
+# Steps before the profile, for tracing and other work of first calls.
+_UNTIMED = 2
+# "path/of/the/node:Kind". A call of a function has no node, and the runtime's
+# own spans have two colons.
 _OPERATION = re.compile(r"\s*[^\s:][^:]*:(\w+)")
-# What only waits for the operations within.
+# Operations that only wait for the operations inside them.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-# Takes a number of steps, and returns the seconds of each.
+# Runs this number of steps and returns the seconds of each.
 Run = Callable[[int], list[float]]
 
 
 class Profile(NamedTuple):
-    """What was recorded of some steps.
+    """The time and the operations of some steps.
 
     Attributes:
-      steps: how many.
-      seconds: that all of them took, while profiled.
-      times: kind of operation -> seconds, added up over threads. What an
-        operation has its helpers do on other threads is not counted twice.
-      counts: kind of operation -> calls.
+      steps: Number of steps.
+      seconds: Total time of the steps while profiled, in seconds.
+      times: Kind of operation -> seconds, added up over threads. Work that an
+        operation leaves to helpers on other threads is not counted twice.
+      counts: Kind of operation -> number of calls.
     """
 
     steps: int
@@ -43,8 +44,8 @@ def profile(run: Run, steps: int) -> Profile:
     """Profiles steps, after some that are not recorded.
 
     Args:
-      run: takes the steps.
-      steps: to record.
+      run: Function that runs the steps.
+      steps: Number of steps to record.
     """
     run(_UNTIMED)
     with tempfile.TemporaryDirectory() as folder:
@@ -57,7 +58,7 @@ def profile(run: Run, steps: int) -> Profile:
 
 
 def markdown(profile: Profile) -> str:
-    """A table of the operations that took longest, and the sum of all."""
+    """A table of the longest operations, below the sum of all operations."""
     total = sum(profile.times.values())
     milliseconds = 1e3 / profile.steps
     lines = [
@@ -79,7 +80,7 @@ def _read(
     folder: pathlib.Path,
 ) -> tuple[collections.Counter[str], collections.Counter[str]]:
     """Seconds and calls of each kind of operation in a profile."""
-    # Where TensorFlow 2.15 has it; it is not part of its interface.
+    # Not part of TensorFlow's interface: this is its place in 2.15.
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     times: collections.Counter[str] = collections.Counter()

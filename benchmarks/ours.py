@@ -21,10 +21,10 @@ _IMAGENET_IMAGES = 1_281_167
 
 
 class Ours:
-    """A supernet, one batch, and what is timed of them.
+    """Our supernet and one batch, with the cases that are timed.
 
     Args:
-      subject: which supernet, its precision, and the batch.
+      subject: Supernet, its precision and the batch size.
     """
 
     def __init__(self, subject: comparison.Subject):
@@ -41,7 +41,7 @@ class Ours:
         )
         self._supernet, self._optimizer = state.supernet, state.optimizer
         self._step = step_lib.TrainStep(strategy, state, recipe)
-        # By depth, on which the variables depend.
+        # Depth -> traced update: the variables depend on the depth.
         self._updates: dict[int, Any] = {}
         self._forward = accuracy.Forward(self._supernet)
         self._images = tf.random.normal(
@@ -53,7 +53,7 @@ class Ours:
         self._targets = tf.one_hot(labels, network.num_classes)
 
     def train(self, architectures: list[Mapping[str, Any]]) -> list[float]:
-        """Seconds of a training step of each architecture."""
+        """Seconds that a training step of each architecture takes."""
 
         def step(architecture: Architecture) -> None:
             paths = [architecture]
@@ -64,13 +64,13 @@ class Ours:
         )
 
     def trace(self, architecture: Mapping[str, Any]) -> None:
-        """Traces the training step of an architecture, and runs nothing."""
+        """Traces the training step of an architecture without running it."""
         tf.function(self._step, autograph=False).get_concrete_function(
             self._images, self._targets, [Architecture.from_dict(architecture)]
         )
 
     def forward(self, architectures: list[Mapping[str, Any]]) -> list[float]:
-        """Seconds of a forward pass of each architecture."""
+        """Seconds that a forward pass of each architecture takes."""
 
         def forward(architecture: Architecture) -> None:
             self._forward(self._images, architecture).numpy()
@@ -82,13 +82,13 @@ class Ours:
     def update(
         self, architecture: Mapping[str, Any], count: int
     ) -> list[float]:
-        """Seconds of the optimizer alone, its gradients given."""
+        """Seconds of each update by the optimizer alone, gradients given."""
         update = self.updater(architecture)
         update()
         return worker.time_each(lambda _: update(), range(count))
 
     def updater(self, architecture: Mapping[str, Any]) -> Callable[[], None]:
-        """The optimizer's update of an architecture, by random gradients."""
+        """The optimizer's update of an architecture with random gradients."""
         subnet = extents.of(Architecture.from_dict(architecture))
         weights = self._supernet.slices(subnet)
         variables = tf.nest.flatten(self._supernet.variables_of(weights))
@@ -105,7 +105,7 @@ class Ours:
 
         depth = len(subnet.num_heads)
         if depth not in self._updates:
-            # Of unknown sizes, as they are in a training step.
+            # The sizes are unknown, as in a training step.
             specs = [tf.TensorSpec([None] * len(v.shape)) for v in variables]
             self._updates[depth] = tf.function(
                 update, input_signature=[specs], autograph=False
@@ -113,7 +113,7 @@ class Ours:
         return functools.partial(self._updates[depth], gradients)
 
     def peak(self, count: int) -> list[float]:
-        """Seconds for each matrix product, one running on each core."""
+        """Seconds of each matrix product, with one running on each core."""
         products = len(os.sched_getaffinity(0))
         shape = [1 + products, worker.PEAK_SIZE, worker.PEAK_SIZE]
         factors = tf.cast(tf.random.normal(shape), self._dtype)
@@ -130,7 +130,7 @@ class Ours:
 
 
 def main() -> None:
-    """Serves the cases."""
+    """Serves the cases to the parent process."""
     parallel.use_cores()
     ours = Ours(comparison.Subject(**worker.settings()))
     worker.serve(

@@ -1,4 +1,4 @@
-"""JPEGs of the size that ImageNet's have, made of two real photographs."""
+"""JPEGs as large as ImageNet's, made from two real photographs."""
 
 import dataclasses
 import io
@@ -18,18 +18,20 @@ _QUALITY = 90
 
 @dataclasses.dataclass(frozen=True)
 class Photographs:
-    """As `datasets.Dataset`, read from files; the labels are of no meaning.
+    """A data set of JPEG files, with the interface of `datasets.Dataset`.
+
+    The labels are the numbers of the files and mean nothing.
 
     Attributes:
-      source: ImageNet's.
-      files: one for each image.
+      source: ImageNet's labels and normalization.
+      files: Path of each image's file.
     """
 
     source: datasets.Source
     files: tuple[str, ...]
 
     def num_examples(self, split: datasets.Split) -> int:
-        """Images, of every split the same."""
+        """Number of images, the same for every split."""
         del split
         return len(self.files)
 
@@ -42,12 +44,12 @@ class Photographs:
 
 
 def make(folder: pathlib.Path, count: int, seed: int) -> Photographs:
-    """Writes random crops of the photographs, each resized and mirrored.
+    """Writes random crops of the photographs, resized, half of them mirrored.
 
     Args:
-      folder: where to.
-      count: how many.
-      seed: of the crops.
+      folder: Existing folder to write the JPEGs to.
+      count: Number of JPEGs.
+      seed: Seed of the crops.
     """
     rng = np.random.default_rng(seed)
     photographs = [

@@ -1,9 +1,10 @@
-r"""Prints where the time of a step goes, or the memory.
+r"""Prints where the time or the memory of a step goes.
 
   python -m benchmarks.profile_step --model=small --precision=bfloat16
   python -m benchmarks.profile_step --case=inference --batch_size=1 --threads=1
 
-The cases but memory print a table of operations; see `operations`.
+Every case except memory prints a table of operations. Memory prints a table of
+the resident memory after each stage of training.
 """
 
 import os
@@ -24,35 +25,38 @@ from tf_autoformer.supernet import parallel
 FLAGS = flags.FLAGS
 _CASES = {
     "train": "a training step of the largest subnet",
-    "forward": "its logits, as a candidate of the search",
+    "forward": "the logits of the largest subnet, as in the search",
     "update": "the optimizer alone, for the largest and the smallest subnet",
     "inference": "the exported published subnet",
-    "memory": "what is resident, stage by stage of training",
+    "memory": "the resident memory after each stage of training",
 }
 
 
 def define() -> None:
     """Defines the flags."""
     models = [n for n, s in search_space.SEARCH_SPACES.items() if s.published]
-    cases = "; ".join(f"{name}: {text}" for name, text in _CASES.items())
-    flags.DEFINE_enum("case", "train", list(_CASES), f"{cases}.")
-    flags.DEFINE_enum("model", "tiny", models, "The supernet.")
+    cases = " ".join(f'"{name}": {text}.' for name, text in _CASES.items())
+    flags.DEFINE_enum("case", "train", list(_CASES), f"Case to run. {cases}")
+    flags.DEFINE_enum("model", "tiny", models, "Supernet to profile.")
     flags.DEFINE_enum(
-        "precision", "float32", ["float32", "bfloat16"], "Of the products."
+        "precision",
+        "float32",
+        ["float32", "bfloat16"],
+        "Precision of the matrix products.",
     )
-    flags.DEFINE_integer("batch_size", 16, "Images of a step.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", 16, "Images per step.", lower_bound=1)
     flags.DEFINE_integer("steps", 4, "Steps to profile.", lower_bound=1)
     flags.DEFINE_integer(
         "threads",
         None,
-        "Of an operation, and of the operations, for inference; TensorFlow's "
-        "choice if not given.",
+        "Threads for inference, both inside an operation and between "
+        "operations. Default: TensorFlow's choice.",
         lower_bound=1,
     )
 
 
 def main() -> None:
-    """Profiles a case, and prints a table for each of its subnets."""
+    """Profiles a case and prints a table for each of its subnets."""
     subject = comparison.Subject(
         FLAGS.model, FLAGS.precision, FLAGS.batch_size, 1, FLAGS.steps, 0
     )
@@ -87,10 +91,10 @@ def _repeated(call: Callable[[], Any]) -> operations.Run:
 
 
 def _inference(subject: comparison.Subject) -> None:
-    """Runs the export in this process, as `inference` does in one of its own.
+    """Runs the export as `inference` does, but in this process.
 
     Raises:
-      InputError: the precision is not the export's.
+      InputError: The precision is not the export's.
     """
     if FLAGS.precision != "float32":
         raise errors.InputError(

@@ -1,4 +1,4 @@
-"""The results as a markdown table, and the file that shows it."""
+"""Writes the results as a markdown table into a file."""
 
 import contextlib
 import datetime
@@ -25,11 +25,11 @@ _HEADER = (
 
 
 class Target(NamedTuple):
-    """What a measured value should be.
+    """An aim for a measured value.
 
     Attributes:
-      text: for people.
-      met: whether it is.
+      text: Description of the aim in the table.
+      met: Whether the value meets the aim.
     """
 
     text: str
@@ -37,18 +37,18 @@ class Target(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One comparison.
+    """One comparison, a row of the table.
 
     Attributes:
-      case: what was measured.
-      model: of which supernet.
-      precision: in which.
-      ours: median, with its unit.
-      other: likewise, of the other side.
-      ratio: of both.
-      targets: all that were set for it.
-      shares: of the peak, ours and the other side's.
-      raw: every figure, as JSON has it.
+      case: Name of the case.
+      model: Name of the supernet.
+      precision: "float32" or "bfloat16".
+      ours: Our median, with its unit.
+      other: The other side's median, with its unit.
+      ratio: Ratio of the two sides.
+      targets: Aims for the case.
+      raw: Every measured figure, for the JSON file.
+      shares: Shares of the peak, ours and the other side's.
     """
 
     case: str
@@ -63,7 +63,7 @@ class Row(NamedTuple):
 
 
 def median(seconds: Sequence[float]) -> str:
-    """The median with its unit."""
+    """The median of some times, with its unit."""
     value = statistics.median(seconds)
     return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.1f} ms"
 
@@ -79,12 +79,12 @@ def timed(
     """A row of times.
 
     Args:
-      case: what was measured.
-      subject: of what.
-      seconds: ours and the other side's, each of every repetition.
-      ratio: of both.
-      targets: all that were set for it.
-      **raw: further figures for JSON.
+      case: Name of the case.
+      subject: Supernet that was measured.
+      seconds: Times of every repetition, ours and the other side's.
+      ratio: Ratio of the two sides.
+      targets: Aims for the case.
+      **raw: Further figures for the JSON file.
     """
     return Row(
         case,
@@ -98,11 +98,11 @@ def timed(
 
 
 def markdown(rows: Sequence[Row], command: str) -> str:
-    """The table and, beneath it, how to read it and where it was measured.
+    """The table, and below it how to read it and where it was measured.
 
     Args:
-      rows: in their order.
-      command: what was typed.
+      rows: Rows of the table, in its order.
+      command: Command that made the table.
     """
     lines = [_HEADER, ["---"] * len(_HEADER)]
     for row in rows:
@@ -128,22 +128,22 @@ def _legend(rows: Sequence[Row]) -> str:
         if "peaks" in row.raw
     }
     text = (
-        "Times are medians. The ratio is how many times as fast ours is; of "
-        "memory, ours over the other side's; of `update`, our time for the "
-        "smallest subnet over that for the largest."
+        "Times are medians. The ratio says how many times as fast our side is. "
+        "For memory, it is our bytes over the other side's. For `update`, it "
+        "is our time for the smallest subnet over our time for the largest."
     )
     if peaks:
-        listed = "; ".join(f"{name} {pair}" for name, pair in peaks.items())
+        listed = ", ".join(f"{name} {pair}" for name, pair in peaks.items())
         text += (
-            " Peak of a 2048 × 2048 matrix product in GFLOP/s, TensorFlow (one "
-            "on each core) / PyTorch, of which the shares take the larger: "
-            f"{listed}."
+            " A peak is the speed of a 2048 × 2048 matrix product in GFLOP/s. "
+            "The shares are of the larger of two peaks, TensorFlow (one "
+            f"product on each core) / PyTorch: {listed}."
         )
     return textwrap.fill(text, 80)
 
 
 def provenance(command: str) -> str:
-    """What was typed, where it ran, and of which versions."""
+    """The command, the machine and the versions behind a table."""
     versions = []
     for library in _LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -163,10 +163,10 @@ def _cpu() -> str:
 
 
 def split(path: pathlib.Path) -> tuple[str, str]:
-    """What stands before and after the table in a file, with the marks.
+    """The text before and after the table in a file, with the marks.
 
     Raises:
-      InputError: the file cannot be read, or the table is not marked.
+      InputError: The file cannot be read, or the table is not marked.
     """
     try:
         text = path.read_text()
@@ -182,6 +182,10 @@ def split(path: pathlib.Path) -> tuple[str, str]:
 
 
 def update(path: pathlib.Path, table: str) -> None:
-    """Replaces the table in a file; see `split`."""
+    """Replaces the table in a file.
+
+    Raises:
+      InputError: The file cannot be read, or the table is not marked.
+    """
     before, after = split(path)
     files.write_text(path, f"{before}\n{table}\n{after}")

@@ -1,4 +1,4 @@
-"""Processes that time what they are asked to, a JSON line each way."""
+"""Processes that time cases on request. Each message is a line of JSON."""
 
 import contextlib
 import json
@@ -22,13 +22,13 @@ class Worker:
     """A process of its own, idle until it is asked.
 
     Args:
-      module: to run; its main calls `serve`.
-      settings: what `settings` gives it.
+      module: Module to run. Its main calls `serve`.
+      **settings: Values that `settings` returns in the process.
     """
 
     def __init__(self, module: str, **settings: Any):
         self._module = module
-        # A pipe of its own: libraries print on stdout.
+        # A separate pipe for the replies, because libraries print on stdout.
         replies, write = os.pipe()
         self._replies = os.fdopen(replies)
         self._process = subprocess.Popen(
@@ -38,18 +38,19 @@ class Worker:
             text=True,
             pass_fds=[write],
             cwd=_ROOT,
-            # Ctrl-C is the parent's, which then ends it.
+            # Ctrl-C reaches only the parent, which then ends this process.
             start_new_session=True,
         )
         os.close(write)
 
     def ask(self, case: str, **arguments: Any) -> list[float]:
-        """The seconds that the process's `case` returns.
+        """The seconds that a case in the process returns.
 
         Raises:
-          InputError: the process has ended; it says why on stderr.
+          InputError: The process has ended. Its stderr says why.
         """
-        with contextlib.suppress(BrokenPipeError):  # No reply will come.
+        # If the pipe is broken, the missing reply shows it below.
+        with contextlib.suppress(BrokenPipeError):
             print(json.dumps([case, arguments]), file=self._process.stdin)
             self._process.stdin.flush()
         reply = self._replies.readline()
@@ -59,7 +60,7 @@ class Worker:
         return json.loads(reply)
 
     def peak_memory(self) -> int:
-        """The most bytes that were resident since the process started."""
+        """The highest resident memory since the process started, in bytes."""
         return memory(self._process.pid)[1]
 
     def __enter__(self) -> "Worker":
@@ -74,7 +75,7 @@ class Worker:
 
 
 def memory(process: int) -> tuple[int, int]:
-    """The bytes that are resident, and the most that have been so far."""
+    """Resident memory of a process, now and at its highest, in bytes."""
     status = pathlib.Path(f"/proc/{process}/status").read_text()
     now, highest = (
         1024 * int(re.search(rf"{field}:\s*(\d+) kB", status).group(1))
@@ -84,14 +85,18 @@ def memory(process: int) -> tuple[int, int]:
 
 
 def settings() -> dict[str, Any]:
-    """In a worker's process: what it was started with."""
+    """The settings that this worker's process was started with."""
     return json.loads(sys.argv[1])
 
 
 def serve(
     cases: Mapping[str, Callable[..., list[float] | None]],
 ) -> None:
-    """Answers the parent's requests until it is gone."""
+    """Answers requests until the parent is gone.
+
+    Args:
+      cases: Name of a case -> function that runs it and returns its seconds.
+    """
     with os.fdopen(int(sys.argv[2]), "w") as replies:
         for line in sys.stdin:
             case, arguments = json.loads(line)
@@ -100,7 +105,7 @@ def serve(
 
 
 def time_each(call: Callable[[Any], Any], items: Iterable[Any]) -> list[float]:
-    """The seconds that the call takes with each item."""
+    """The seconds that a call takes with each item."""
     seconds = []
     for item in items:
         start = time.perf_counter()

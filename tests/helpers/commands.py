@@ -1,4 +1,4 @@
-"""Commands as users type them, which are killed and run again."""
+"""Runs binaries as users type them, kills them and compares their results."""
 
 import json
 import os
@@ -19,14 +19,20 @@ ROOT = pathlib.Path(__file__).parent.parent
 def start(
     binary: str, *arguments: str, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen:
-    """Starts a binary."""
+    """Starts a binary of the package.
+
+    Args:
+      binary: Name of the binary, such as "train".
+      *arguments: Its command line.
+      env: Environment variables that differ from this process's.
+    """
     return subprocess.Popen(
         [sys.executable, "-m", f"tf_autoformer.{binary}", *arguments],
         cwd=ROOT,
         env={
             **os.environ,
             "TF_CPP_MIN_LOG_LEVEL": "3",
-            # Its preparations take longer than so small products.
+            # oneDNN's preparations take longer than such small products.
             "TF_ENABLE_ONEDNN_OPTS": "0",
             **(env or {}),
         },
@@ -37,7 +43,12 @@ def start(
 
 
 def full_recipe(folder: pathlib.Path, steps: int) -> tuple[str, ...]:
-    """Flags of a short training of a tiny supernet with everything on."""
+    """Flags of a short training of a tiny supernet with the whole recipe on.
+
+    Args:
+      folder: Folder for the search space's file and the prepared data.
+      steps: Length of the training in steps.
+    """
     space = folder / "space.json"
     space.write_text(
         json.dumps(
@@ -66,7 +77,11 @@ def full_recipe(folder: pathlib.Path, steps: int) -> tuple[str, ...]:
 
 
 def finish(process: subprocess.Popen) -> tuple[str, str]:
-    """Waits for the end of a binary, and returns what it printed."""
+    """Waits for the end of a binary and returns its stdout and stderr.
+
+    Raises:
+      AssertionError: The binary failed.
+    """
     out, err = process.communicate()
     if process.returncode:
         raise AssertionError(f"ended with {process.returncode}: {err}")
@@ -74,7 +89,11 @@ def finish(process: subprocess.Popen) -> tuple[str, str]:
 
 
 def kill_when(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
-    """Kills a process as a crash of the machine would, in the midst of it."""
+    """Kills a process once a condition holds, as a crash of the machine would.
+
+    Raises:
+      AssertionError: The process ended by itself before that.
+    """
     while process.poll() is None and not condition():
         time.sleep(0.005)
     process.kill()
@@ -84,13 +103,13 @@ def kill_when(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
 
 
 def saved_step(workdir: pathlib.Path) -> int:
-    """The step of the last checkpoint; 0 if there is none."""
+    """The step of the last checkpoint in a working folder, 0 without any."""
     latest = tf.train.latest_checkpoint(workdir / "checkpoints")
     return int(latest.rsplit("-", 1)[1]) if latest else 0
 
 
 def events(folder: pathlib.Path) -> Mapping[str, list]:
-    """Tag -> its events, of all event files of a folder."""
+    """Tag -> events, from all event files in a folder."""
     accumulator = event_accumulator.EventAccumulator(
         str(folder), {event_accumulator.TENSORS: 0}
     ).Reload()
@@ -101,7 +120,16 @@ def events(folder: pathlib.Path) -> Mapping[str, list]:
 def check_same_checkpoint(
     workdir: pathlib.Path, other: pathlib.Path, atol: float = 0
 ) -> None:
-    """Checks that two trainings ended in the same state, to the bit."""
+    """Checks that two trainings ended in the same state.
+
+    Args:
+      workdir: Working folder of one training.
+      other: Working folder of the other training.
+      atol: Largest allowed difference of float32 values. 0: equal to the bit.
+
+    Raises:
+      AssertionError: The last checkpoints differ.
+    """
     found, expected = (
         tf.train.load_checkpoint(
             tf.train.latest_checkpoint(folder / "checkpoints")

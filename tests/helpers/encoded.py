@@ -1,4 +1,4 @@
-"""A data set of encoded images that a test has made."""
+"""A data set of encoded images that a test makes."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,11 +10,13 @@ from tf_autoformer.data.sources import datasets
 
 @dataclasses.dataclass
 class Encoded:
-    """As `datasets.Dataset`; image i has label i, in every split.
+    """A data set with the interface of `datasets.Dataset`.
+
+    Every split has all images, and image i has label i.
 
     Attributes:
-      source: of the digits, but for what is changed.
-      images: encoded.
+      source: The digits' source with the test's changes.
+      images: Encoded images.
     """
 
     source: datasets.Source
@@ -32,7 +34,12 @@ class Encoded:
 
 
 def dataset(images: Sequence[bytes], **changes) -> Encoded:
-    """A data set of these images; `changes` are of the digits' source."""
+    """A data set of encoded images.
+
+    Args:
+      images: Encoded images, in the order of their labels.
+      **changes: Fields of the source that differ from the digits' source.
+    """
     source = dataclasses.replace(
         datasets.source("digits"),
         labels=tuple(map(str, range(len(images)))),

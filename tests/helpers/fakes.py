@@ -1,4 +1,4 @@
-"""Small data sets that take the part of TFDS's."""
+"""Small data sets in place of those of tensorflow-datasets."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,13 +8,20 @@ import tensorflow_datasets as tfds
 
 
 def number_of(encoded: bytes) -> int:
-    """Which image of its split it is."""
+    """The number of an encoded image in its split."""
     high, low, _ = tf.io.decode_png(encoded).numpy()[0, 0]
     return int(high) * 256 + int(low)
 
 
 class FakeImages(tfds.core.GeneratorBasedBuilder):
-    """Images of one pixel; a test sets what the splits hold."""
+    """Images of one pixel, whose colour is their number.
+
+    Attributes:
+      labels: Split -> label of each image. Set by the test.
+      in_order: Whether the images are stored in the order of their numbers.
+      shape: Shape of the images that the data set declares.
+      dtype: Type of the pixels.
+    """
 
     VERSION = tfds.core.Version("1.0.0")
     labels: Mapping[str, Sequence[int]] = {}

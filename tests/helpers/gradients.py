@@ -1,4 +1,4 @@
-"""Values and gradients of a function against those of a plain formula."""
+"""Compares a function's value and gradients with those of a plain formula."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,22 +13,24 @@ def check(
     arguments: Sequence[Any],
     unknown: Sequence[Any] | None = None,
 ) -> None:
-    """Fails unless value and all gradients agree to 1e-5.
+    """Checks that the value and all gradients agree to 1e-5.
 
     Args:
-      function: what is tested; runs in float32.
-      plain: the same by TensorFlow's own operations, whose gradients are
-        TensorFlow's; runs in float64.
-      arguments: arrays, or mappings of arrays, by position.
-      unknown: for each, the shape that a graph knows of it; without, there is
-        no graph.
+      function: Function under test, run in float32.
+      plain: The same function in TensorFlow's own operations, with
+        TensorFlow's own gradients, run in float64.
+      arguments: Arrays, or mappings of arrays, by position.
+      unknown: Shape of each argument that a graph knows. None: no graph.
+
+    Raises:
+      AssertionError: The value or a gradient differs.
     """
 
     def run(function: Callable[..., tf.Tensor], *arguments: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(arguments)
             value = function(*arguments)
-            # Some gradient from above that no error can hide from.
+            # A random gradient from above, so that no error cancels out.
             above = tf.random.stateless_normal(tf.shape(value), [7, 7])
             total = tf.reduce_sum(value * tf.cast(above, value.dtype))
         gradients = tape.gradient(total, arguments)
@@ -69,11 +71,14 @@ def check(
 def check_numerically(
     function: Callable[..., tf.Tensor], arguments: Sequence[np.ndarray]
 ) -> None:
-    """Fails unless the gradients are those of finite differences, in float64.
+    """Checks the gradients against finite differences, in float64.
 
     Args:
-      function: what is tested.
-      arguments: small arrays, by position.
+      function: Function under test.
+      arguments: Small arrays, by position.
+
+    Raises:
+      AssertionError: A gradient differs.
     """
     analytic, numeric = tf.test.compute_gradient(
         function, [tf.constant(x, tf.float64) for x in arguments]

@@ -1,4 +1,4 @@
-"""Images on which operations differ, if they differ at all."""
+"""Images that reveal differences between operations."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ def _noise(*size: int) -> np.ndarray:
 
 
 def _gradient() -> np.ndarray:
-    """Smooth; each channel has a range of its own."""
+    """A smooth image whose channels have different ranges."""
     x, y = np.meshgrid(np.arange(61), np.arange(47))
     return np.stack([3 * x + y, 20 + x + 2 * y, 200 - 3 * y], -1).astype("u1")
 

@@ -1,4 +1,4 @@
-"""Binaries as `python -m` would run them, each in a process of its own.
+"""Runs binaries as `python -m` would, each in a process of its own.
 
 The processes are forked from a server that has imported the libraries once.
 """
@@ -30,7 +30,13 @@ _SERVER.set_forkserver_preload(
 
 
 class Result(NamedTuple):
-    """How a binary ended: its exit code and what it printed."""
+    """The end of a binary.
+
+    Attributes:
+      code: Exit code.
+      out: Text on stdout.
+      err: Text on stderr.
+    """
 
     code: int
     out: str
@@ -38,7 +44,7 @@ class Result(NamedTuple):
 
     @property
     def messages(self) -> list[str]:
-        """Lines of the error output but for progress and absl's hint."""
+        """Lines of stderr without progress lines and absl's hint."""
         ignored = r"\d\d:\d\d:\d\d |Pass --helpshort or|\s*$"
         return [
             line
@@ -50,13 +56,13 @@ class Result(NamedTuple):
 def _main(
     module: str, arguments: tuple[str, ...], output: str, max_bytes: int | None
 ) -> None:
-    """What happens in the process of a binary."""
+    """Runs a binary in its process."""
     for descriptor in (1, 2):
         path = f"{output}.{descriptor}"
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
     if max_bytes is not None:
-        # To the programs a disk that is full: Python ignores the signal, so
-        # that writing fails with an error.
+        # Like a full disk: Python ignores the signal, so writing fails with an
+        # error.
         resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
     sys.argv = [module.rpartition(".")[2], *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -68,7 +74,14 @@ def run(
     max_bytes: int | None = None,
     package: str = "tf_autoformer",
 ) -> Result:
-    """Runs a binary; no file that it writes can be larger than `max_bytes`."""
+    """Runs a binary and waits for its end.
+
+    Args:
+      binary: Name of the binary's module.
+      *arguments: Its command line.
+      max_bytes: Largest file that the binary can write. None: no limit.
+      package: Package of the module.
+    """
     module = f"{package}.{binary}"
     with tempfile.TemporaryDirectory() as folder:
         output = str(pathlib.Path(folder) / "output")
@@ -89,14 +102,17 @@ def _answer(
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
 ) -> None:
-    """What happens in the process of a call."""
+    """Calls the function in its process and sends the result."""
     pipe.send(function(*arguments))
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a module's function returns in a process of its own.
+    """The result of a module's function in a process of its own.
 
-    TensorFlow has run nothing there, so that its threads can be set.
+    TensorFlow has run nothing in that process, so its threads can be set.
+
+    Raises:
+      AssertionError: The function raised.
     """
     receive, send = _SERVER.Pipe(duplex=False)
     process = _SERVER.Process(target=_answer, args=(send, function, arguments))
@@ -113,7 +129,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def contents(folder: pathlib.Path) -> Mapping[str, str]:
-    """Relative path -> digest of every file, whatever its name."""
+    """Relative path -> digest, for every file in a folder."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(
             path.read_bytes()
@@ -124,7 +140,12 @@ def contents(folder: pathlib.Path) -> Mapping[str, str]:
 
 
 class MistakeTest(absltest.TestCase):
-    """Runs binaries in a folder of the test's own."""
+    """A test of binaries with a folder of its own.
+
+    Attributes:
+      folder: Empty folder of the test.
+      new: Path in `folder` that does not exist yet.
+    """
 
     def setUp(self):
         super().setUp()
@@ -132,7 +153,7 @@ class MistakeTest(absltest.TestCase):
         self.new = self.folder / "new"
 
     def check_mistake(self, result: Result, pattern: str) -> None:
-        """One line, no traceback, and an exit code that says so."""
+        """Checks for a failing exit code and one line without a traceback."""
         if "Traceback" in result.err:
             self.fail(result.err)
         self.assertLen(result.messages, 1, result.err)
@@ -140,5 +161,6 @@ class MistakeTest(absltest.TestCase):
         self.assertIn(result.code, (1, 2))
 
     def check_works(self, result: Result) -> None:
+        """Checks that the binary succeeded without a message."""
         self.assertEqual(result.code, 0, result.err)
         self.assertEmpty(result.messages)

@@ -1,4 +1,4 @@
-"""States of the official code: golden ones, and random ones by its layout."""
+"""Golden checkpoints of the official code, and random ones in its layout."""
 
 import functools
 import json
@@ -19,15 +19,15 @@ POSITIONS = ("none", "absolute", "relative", "both")
 
 
 class Golden(NamedTuple):
-    """A checkpoint and what the official code computes with it.
+    """A checkpoint and the official code's results with it.
 
     Attributes:
-      path: of the .pth file.
-      pooling: which its weights do not tell.
-      architectures: subnets.
-      params: of each architecture.
-      images: [images, height, width, 3], normalized.
-      logits: [architectures, images, classes].
+      path: Path of the .pth file.
+      pooling: Pooling of the network, which the weights do not contain.
+      architectures: Subnets of the checkpoint's supernet.
+      params: Number of parameters of each subnet.
+      images: Normalized images, [images, height, width, 3].
+      logits: Logits of each subnet, [architectures, images, classes].
     """
 
     path: pathlib.Path
@@ -40,6 +40,7 @@ class Golden(NamedTuple):
 
 @functools.cache
 def golden(name: str) -> Golden:
+    """Loads a golden checkpoint, one of `NAMES`."""
     description = json.loads((_DATA / f"{name}.json").read_text())
     expected = np.load(_DATA / f"{name}_expected.npz")
     entries = description["architectures"]
@@ -69,7 +70,19 @@ def shapes(
     max_offset: int = 1,
     position: str = "both",
 ) -> Shapes:
-    """Every tensor of a supernet."""
+    """Official name -> shape, for every tensor of a supernet.
+
+    Args:
+      embed_dim: Embedding dimension.
+      depth: Number of blocks.
+      num_heads: Heads of each block.
+      hidden_dim: Hidden dimension of each MLP.
+      patch_size: Side of a patch in pixels.
+      patches: Number of patches of an image.
+      num_classes: Width of the head.
+      max_offset: Range of the relative position.
+      position: Kind of position embedding, one of `POSITIONS`.
+    """
     qkv_dim = 64 * num_heads
     result = {
         "patch_embed_super.proj.weight": (embed_dim, 3, patch_size, patch_size),
@@ -110,7 +123,12 @@ def shapes(
 
 
 def random(shapes: Shapes, stddev: float = 0.1) -> State:
-    """Weights none of which is zero, norms around one."""
+    """Random weights of the given shapes, with norms' weights around one.
+
+    Args:
+      shapes: Official name -> shape.
+      stddev: Standard deviation of the weights.
+    """
     rng = np.random.default_rng(0)
     return {
         key: np.float32(

@@ -22,7 +22,7 @@ SPACE = search_space.SearchSpace(
     num_heads=(1, 2, 3),
     mlp_ratios=(0.5, 1.0, 2.0),
 )
-# Of one depth, so that a step has one trace.
+# A single depth, so that a step has one trace.
 SMALL_SPACE = search_space.SearchSpace((8, 12), (2,), (1, 2), (0.5, 1.0))
 BATCH = 8
 CLASSES = 5
@@ -48,24 +48,24 @@ def model(
 
 @functools.cache
 def strategy(replicas: int) -> tf.distribute.Strategy:
-    # One for all: each counts its collective operations from the same number,
-    # and TensorFlow remembers which shape the operation of a number had.
+    # Shared by all trainings. Each strategy counts its collective operations
+    # from the same number, and TensorFlow remembers the shape of each number.
     return tf.distribute.MirroredStrategy(
         [f"/cpu:{index}" for index in range(replicas)]
     )
 
 
 class Training:
-    """A supernet with all that trains it.
+    """A supernet with its training state and its step.
 
     Args:
-      replicas: virtual CPUs.
-      space: of the architectures.
-      drop_path: see `ModelConfig`.
-      layout: of the QKV bias.
-      skips: whether updates that are not finite are skipped.
-      taught_by: a teacher, if any.
-      recipe: fields of `TrainingConfig` that differ from the tests' own.
+      replicas: Number of virtual CPUs to train on.
+      space: Search space of the supernet.
+      drop_path: Rate of drop path; see `ModelConfig`.
+      layout: Layout of the QKV bias; see `ModelConfig`.
+      skips: Whether updates that are not finite are skipped.
+      taught_by: Teacher to distil from, if any.
+      **recipe: Fields of `TrainingConfig` that differ from the tests' own.
     """
 
     def __init__(
@@ -133,11 +133,14 @@ class Training:
         steps: Sequence[sampling.Paths],
         batches: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> list[step.StepMetrics]:
-        """One step for each tuple of paths.
+        """Takes one step for each tuple of paths.
 
         Args:
-          steps: what each trains.
-          batches: images and targets of all; random ones if None.
+          steps: Paths of each step.
+          batches: Images and targets of all steps. Default: random ones.
+
+        Returns:
+          The metrics of each step.
         """
         distributed = iter(
             self.strategy.experimental_distribute_dataset(
@@ -155,15 +158,15 @@ class Training:
         ]
 
     def weights(self) -> list[np.ndarray]:
-        """Of the supernet."""
+        """The weights of the supernet."""
         return [v.numpy() for v in self.supernet.trainable_variables]
 
     def averages(self) -> list[np.ndarray]:
-        """Of the weights, in their order."""
+        """The moving averages, in the order of the weights."""
         return [v.numpy() for v in self.averaged.trainable_variables]
 
     def state(self) -> list[np.ndarray]:
-        """Weights, first and second moments, and averages if any."""
+        """Weights, first and second moments, and averages if there are any."""
         moments = [
             *self.optimizer.first_moments,
             *self.optimizer.second_moments,
@@ -175,13 +178,16 @@ class Training:
         ]
 
     def gradients(self) -> list[np.ndarray]:
-        """Of the first step, from the first moments: (1 - 0.9) of them."""
+        """Gradients of the first step: the first moments / (1 - 0.9)."""
         return [m.numpy() / 0.1 for m in self.optimizer.first_moments]
 
     def boxes(
         self, architecture: architecture_lib.Architecture
     ) -> list[tuple[slice, ...]]:
-        """What of each weight a subnet has, by the standalone subnet."""
+        """The slices of each weight that a subnet uses.
+
+        The standalone subnet's shapes decide them.
+        """
         standalone = subnet.build(self.supernet.model, architecture)
         names = [layer.name for layer in standalone.layers]
         boxes = {}
@@ -196,7 +202,7 @@ class Training:
 
 
 def data(steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random images and one-hot labels of so many batches."""
+    """Random images and one-hot labels for this number of batches."""
     rng = np.random.RandomState(0)
     images = rng.randn(steps * BATCH, 12, 12, 3).astype(np.float32)
     labels = rng.randint(0, CLASSES, [steps * BATCH])
@@ -209,6 +215,13 @@ def draw(
     rule: sampling.Rule = sampling.single_path,
     space: search_space.SearchSpace = SPACE,
 ) -> list[sampling.Paths]:
-    """The paths of so many steps."""
+    """Random paths for a number of steps.
+
+    Args:
+      count: Number of steps.
+      seed: Seed of the draws.
+      rule: Rule that draws the paths of a step.
+      space: Search space to draw from.
+    """
     rng = random.Random(seed)
     return [rule(space, rng) for _ in range(count)]
