@@ -198,7 +198,10 @@ class Supernet(tf.keras.Model):
         weights: NetworkWeights,
         keep: Sequence[tf.Tensor | None] = (None, None),
     ) -> tf.Tensor:
-        """The tokens behind a block. Subnets that begin alike share them.
+        """The tokens behind a block.
+
+        Subnets with the same embedding dimension and the same blocks up to
+        this one have the same tokens.
 
         Args:
           index: Number of the block, from 0.
