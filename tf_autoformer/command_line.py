@@ -9,8 +9,8 @@ from tf_autoformer.data.augmentation import augmentation_config as data_config
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evolution import algorithm
 from tf_autoformer.experiment import training_config
+from tf_autoformer.space import cost, published, search_space
 from tf_autoformer.space import model as model_lib
-from tf_autoformer.space import published, search_space
 from tf_autoformer.training import run_config
 
 # So that --help lists the flags of whichever binary runs.
@@ -52,19 +52,14 @@ def define_search() -> None:
     flags.DEFINE_string(
         "name", "default", "The search's folder is WORKDIR/search/NAME."
     )
-    for cost, text in COSTS.items():
-        flags.DEFINE_float(f"max_{cost}", None, f"At most so many {text}.")
-        flags.DEFINE_float(f"min_{cost}", None, f"At least so many {text}.")
+    for each in cost.COSTS:
+        name, text = each.name, each.help
+        flags.DEFINE_float(f"max_{name}", None, f"At most so many {text}.")
+        flags.DEFINE_float(f"min_{name}", None, f"At least so many {text}.")
     flag_fields.define(algorithm.EvolutionConfig)
     flags.DEFINE_integer(
         "version", 1, "The subnet found is exported to WORKDIR/export/VERSION."
     )
-
-
-COSTS = {
-    "params": "parameters",
-    "macs": "multiply-accumulates for one image",
-}
 
 
 def _define_dataset(default: str | None, note: str = "") -> None:

@@ -17,7 +17,7 @@ from tf_autoformer.experiment import training_config
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.official import conversion
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import constraint, published, search_space
+from tf_autoformer.space import constraint, cost, published, search_space
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.training import run_config
 
@@ -296,9 +296,10 @@ def ranges() -> dict[str, constraint.Range]:
       InputError: a bound is not positive, or a minimum exceeds its maximum.
     """
     result = {}
-    for cost in command_line.COSTS:
-        low, high = FLAGS[f"min_{cost}"].value, FLAGS[f"max_{cost}"].value
+    for each in cost.COSTS:
+        name = each.name
+        low, high = FLAGS[f"min_{name}"].value, FLAGS[f"max_{name}"].value
         if low is not None or high is not None:
-            with errors.about(cost):
-                result[cost] = constraint.Range(low, high)
+            with errors.about(name):
+                result[name] = constraint.Range(low, high)
     return result

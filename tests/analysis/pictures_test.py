@@ -8,8 +8,9 @@ from matplotlib import colors
 from PIL import Image
 
 from tf_autoformer.analysis import pictures
-from tf_autoformer.evolution import algorithm
+from tf_autoformer.evolution import selection
 from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import cost
 from tf_autoformer.space import model as model_lib
 
 ARCHITECTURE = architecture_lib.Architecture(
@@ -28,14 +29,18 @@ FOUND = [
 ]
 
 
-def _ranking(found: list[tuple]) -> list[algorithm.Candidate]:
-    return algorithm.ranked(
+def _ranking(found: list[tuple]) -> list[selection.Candidate]:
+    return selection.ranked(
         [
-            algorithm.Candidate(
+            selection.Candidate(
                 generation=generation,
                 architecture=ARCHITECTURE,
                 accuracy=accuracy,
-                costs={"params": params, "macs": 10 * params},
+                costs={
+                    "params": params,
+                    "macs": 10 * params,
+                    "latency": params / 100_000,
+                },
             )
             for generation, accuracy, params in found
         ]
@@ -71,6 +76,25 @@ class PicturesTest(parameterized.TestCase):
         )
         self.assertEqual(best.get_offsets().tolist(), [[30_000, 0.95]])
         self.assertCountEqual(points.get_array(), [0, 0, 1, 1, 2, 2])
+        self.assertEqual(axes.get_xlabel(), "parameters")
+        self.assertEqual(axes.xaxis.get_major_formatter()(40_000), "40k")
+
+    def test_candidates_shows_a_cost_of_run_time_in_its_unit(self):
+        latency = cost.Cost(
+            "latency", "ms", lambda *_: 0.5, "milliseconds for one image"
+        )
+        drawing = pictures.candidates(_ranking(FOUND), latency)
+        self._assert_drawn(drawing)
+        axes = drawing.axes[0]
+        points, best = axes.collections
+        np.testing.assert_allclose(
+            sorted(points.get_offsets().tolist()),
+            sorted([params / 1e5, accuracy] for _, accuracy, params in FOUND),
+        )
+        self.assertEqual(best.get_offsets().tolist(), [[0.3, 0.95]])
+        self.assertEqual(axes.get_xlabel(), "milliseconds for one image")
+        labels = [label.get_text() for label in axes.get_xticklabels()]
+        self.assertIn("0.5", labels)
 
     def test_progress_shows_the_best_so_far_and_each_generations_mean(self):
         # The best of generation 2 is worse than that of generation 1.

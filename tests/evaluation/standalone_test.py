@@ -14,12 +14,13 @@ from tf_autoformer import errors, progress
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import standalone
 from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.experiment import weights
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, search_space
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import subnet as subnet_lib
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import checkpoint
 
 SPACE = search_space.SearchSpace(
     embed_dims=(8, 16), depths=(1, 2), num_heads=(1, 2), mlp_ratios=(1.0, 2.0)
@@ -65,9 +66,9 @@ class SubnetEvaluationTest(parameterized.TestCase):
         cls.dataset = datasets.load("digits", cls.data_dir)
         tf.keras.utils.set_random_seed(0)
         cls.supernet = supernet_lib.Supernet(MODEL, SPACE)
-        cls.workdir = pathlib.Path(folder.name) / "workdir"
-        experiment_lib.claim(cls.workdir, dataclasses.asdict(EXPERIMENT))
-        checkpoint.save_supernet(cls.workdir, cls.supernet)
+        cls.workdir = workdir_lib.Workdir(pathlib.Path(folder.name) / "workdir")
+        cls.workdir.claim(EXPERIMENT)
+        weights.save(cls.workdir.checkpoints, cls.supernet)
 
     def _lines(self, **task) -> list[str]:
         return list(
@@ -117,11 +118,11 @@ class SubnetEvaluationTest(parameterized.TestCase):
         subnet = subnet_lib.inherit(self.supernet, SUBNET)
         top_1, top_5, loss = _by_hand(subnet, self.dataset, "test")
         first, *rest, speed = self._lines()
-        costs = cost.costs(MODEL, SUBNET)
+        params, macs = cost.params(MODEL, SUBNET), cost.macs(MODEL, SUBNET)
         self.assertEqual(
             first,
             "digits, test split: 360 images at 8x8; "
-            f"{costs['params']:,} params, {costs['macs']:,} MACs",
+            f"{params:,} params, {macs:,} MACs",
         )
         self.assertEqual(
             rest,

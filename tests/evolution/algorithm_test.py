@@ -8,12 +8,14 @@ import random
 from absl.testing import absltest, parameterized
 
 from tf_autoformer import errors
-from tf_autoformer.evolution import algorithm
+from tf_autoformer.evolution import algorithm, selection
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import constraint, search_space
+from tf_autoformer.space import constraint, cost, search_space
+from tf_autoformer.space import model as model_lib
 
 Architecture = architecture_lib.Architecture
-Candidate = algorithm.Candidate
+Candidate = selection.Candidate
+MODEL = model_lib.ModelConfig(num_classes=10)
 SPACE = search_space.SearchSpace(
     embed_dims=(16, 32, 48, 64),
     depths=(2, 3, 4),
@@ -25,24 +27,35 @@ CONFIG = algorithm.EvolutionConfig(
 )
 
 
-def _costs(architecture: Architecture) -> dict[str, int]:
+def _params(architecture: Architecture) -> int:
     """Something like the parameters, from 640 to 82,944."""
     width = architecture.embed_dim
-    return {
-        "params": int(
-            sum(
-                width * (64 * heads + 16 + width * ratio)
-                for heads, ratio in zip(
-                    architecture.num_heads, architecture.mlp_ratio, strict=True
-                )
+    return int(
+        sum(
+            width * (64 * heads + 16 + width * ratio)
+            for heads, ratio in zip(
+                architecture.num_heads, architecture.mlp_ratio, strict=True
             )
         )
-    }
+    )
+
+
+PARAMS = dataclasses.replace(
+    cost.PARAMS, measure=lambda _, subnet: _params(subnet)
+)
 
 
 def _limit(maximum: float, space=SPACE) -> constraint.Constraint:
     return constraint.Constraint(
-        space, _costs, {"params": constraint.Range(maximum=maximum)}
+        space, MODEL, {PARAMS: constraint.Range(maximum=maximum)}
+    )
+
+
+def _candidate(
+    generation: int, architecture: Architecture, accuracy: float
+) -> Candidate:
+    return Candidate(
+        generation, architecture, accuracy, {"params": _params(architecture)}
     )
 
 
@@ -68,17 +81,16 @@ class Recorder:
 
     def __init__(self, accuracy=_noise):
         self.candidates: list[Candidate] = []
+        self.calls: list[tuple[int, list[Architecture]]] = []
         self._accuracy = accuracy
 
-    def __call__(self, generation: int, architecture: Architecture):
-        candidate = Candidate(
-            generation,
-            architecture,
-            self._accuracy(architecture),
-            _costs(architecture),
-        )
-        self.candidates.append(candidate)
-        return candidate
+    def __call__(self, generation: int, architectures: list[Architecture]):
+        self.calls.append((generation, list(architectures)))
+        for architecture in architectures:
+            accuracy = self._accuracy(architecture)
+            candidate = _candidate(generation, architecture, accuracy)
+            self.candidates.append(candidate)
+            yield candidate
 
     @property
     def architectures(self) -> list[Architecture]:
@@ -105,9 +117,7 @@ class SearchTest(parameterized.TestCase):
         self.assertLen(offspring, 10_000)
         for candidate in evaluate.candidates:
             SPACE.validate(candidate.architecture)
-            self.assertLessEqual(
-                _costs(candidate.architecture)["params"], 30_000
-            )
+            self.assertLessEqual(_params(candidate.architecture), 30_000)
         # The constraint bites: a search without it goes beyond.
         unlimited, _ = _run(CONFIG, _limit(1e9), _smooth)
         self.assertGreater(
@@ -145,6 +155,25 @@ class SearchTest(parameterized.TestCase):
     def test_no_architecture_is_evaluated_twice(self):
         evaluate, _ = _run(CONFIG, _limit(9_000), _smooth)
         self.assertLen(set(evaluate.architectures), len(evaluate.candidates))
+
+    def test_a_generation_is_evaluated_in_one_call_with_all_its_members(self):
+        evaluate, _ = _run(CONFIG, _limit(30_000))
+        generations, members = zip(*evaluate.calls, strict=True)
+        self.assertEqual(generations, (0, 1, 2, 3, 4, 5))
+        self.assertEqual([len(each) for each in members], [12] + 5 * [10])
+        self.assertLen(set(itertools.chain(*members)), 12 + 5 * 10)
+
+    def test_the_order_in_which_candidates_are_known_changes_nothing(self):
+        # All are equal but for the params: so the order may decide.
+        def backwards(generation, architectures):
+            for architecture in reversed(architectures):
+                yield _candidate(generation, architecture, 0.5)
+
+        _, expected = _run(CONFIG, _limit(30_000), lambda _: 0.5)
+        found = list(algorithm.search(CONFIG, _limit(30_000), backwards))
+        self.assertEqual(found, expected)
+        params = [c.costs["params"] for c in expected[-1]]
+        self.assertLess(len(set(params)), len(params))  # It did.
 
     def test_every_generation_is_ranked_the_last_one_too(self):
         evaluate = Recorder()
@@ -256,6 +285,33 @@ class SearchTest(parameterized.TestCase):
             wins += rankings[-1][0].accuracy > best_random
         self.assertGreaterEqual(wins, 9)
 
+    def test_another_selection_decides_who_has_offspring(self):
+        config = algorithm.EvolutionConfig(
+            population=50, generations=3, parents=3, crossovers=0, mutations=60
+        )
+        config = dataclasses.replace(config, depth_probability=0.0)
+        asked = []
+
+        def worst(ranking, count):
+            asked.append((ranking, count))
+            return ranking[-count:]
+
+        evaluate = Recorder()
+        limit = _limit(1e9)
+        rankings = list(algorithm.search(config, limit, evaluate, worst))
+        # Once for each generation that has parents, from all before it.
+        self.assertEqual(asked, [(rankings[0], 3), (rankings[1], 3)])
+        families = [
+            {(a.embed_dim, a.depth) for a in members}
+            for members in (
+                [c.architecture for c in rankings[0][-3:]],
+                evaluate.calls[1][1],
+                [c.architecture for c in rankings[0][:3]],
+            )
+        ]
+        self.assertEqual(families[1], families[0])
+        self.assertNotEqual(families[1], families[2])
+
     def test_ties_are_broken_towards_fewer_params(self):
         _, rankings = _run(CONFIG, _limit(1e9), lambda _: 0.5)
         for ranking in rankings:
@@ -274,24 +330,23 @@ class SearchTest(parameterized.TestCase):
                 return super().sample(rng)
 
         config = dataclasses.replace(CONFIG, crossovers=0, mutations=0)
-        limit = Missing(SPACE, _costs, {})
+        limit = Missing(SPACE, MODEL, {})
         evaluate, _ = _run(config, limit)
         self.assertLen(evaluate.candidates, 3)
 
     def test_nothing_is_drawn_after_the_last_generation(self):
         calls = []
 
-        def costs(architecture):
+        def measure(_, architecture):
             calls.append(architecture)
-            return _costs(architecture)
+            return _params(architecture)
 
+        params = dataclasses.replace(PARAMS, measure=measure)
         limit = constraint.Constraint(
-            SPACE, costs, {"params": constraint.Range(maximum=50_000)}
+            SPACE, MODEL, {params: constraint.Range(maximum=50_000)}
         )
         config = dataclasses.replace(CONFIG, generations=1)
-        rankings = algorithm.search(
-            config, limit, lambda g, a: Candidate(g, a, 0.5, _costs(a))
-        )
+        rankings = algorithm.search(config, limit, Recorder())
         next(rankings)
         calls.clear()
         self.assertEmpty(list(rankings))
@@ -312,12 +367,14 @@ class SearchTest(parameterized.TestCase):
         memory: dict[Architecture, Candidate] = {}
         evaluate = Recorder()
 
-        def remember(generation, architecture):
-            if architecture not in memory:
+        def remember(generation, architectures):
+            new = [each for each in architectures if each not in memory]
+            for candidate in evaluate(generation, new):
                 if len(memory) == stopped_after and not resumed:
+                    evaluate.candidates.pop()
                     raise KeyboardInterrupt
-                memory[architecture] = evaluate(generation, architecture)
-            return memory[architecture]
+                memory[candidate.architecture] = candidate
+            return [memory[each] for each in architectures]
 
         resumed = False
         with self.assertRaises(KeyboardInterrupt):

@@ -1,16 +1,18 @@
 """The file of candidates: read as written, mended after a crash."""
 
+import dataclasses
 import json
 import pathlib
 
 from absl.testing import absltest, parameterized
 
 from tf_autoformer import errors
-from tf_autoformer.evolution import algorithm, candidates
+from tf_autoformer.evolution import candidates, selection
 from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import cost
 
 FIRST, SECOND, THIRD = (
-    algorithm.Candidate(
+    selection.Candidate(
         generation=generation,
         architecture=architecture_lib.Architecture(
             embed_dim=16, depth=2, num_heads=(1, heads), mlp_ratio=(0.5, 4.0)
@@ -35,7 +37,7 @@ class CandidateFileTest(parameterized.TestCase):
             file.append(candidate)
         return self.path.read_text()
 
-    def _read(self) -> list[algorithm.Candidate]:
+    def _read(self) -> list[selection.Candidate]:
         return list(candidates.CandidateFile(self.path).known.values())
 
     def test_a_file_that_does_not_exist_is_empty_and_not_made(self):
@@ -75,6 +77,30 @@ class CandidateFileTest(parameterized.TestCase):
             },
         )
 
+    def test_a_cost_with_a_fraction_is_read_as_written_and_counts_stay(self):
+        costs = {"params": 7000, "macs": 2**60 + 1, "latency": 3.7}
+        timed = dataclasses.replace(FIRST, costs=costs)
+        candidates.CandidateFile(self.path).append(timed)
+        self.assertIn('"latency": 3.7,', self.path.read_text())
+        (read,) = self._read()
+        self.assertEqual(read, timed)
+        self.assertEqual(
+            {name: type(value) for name, value in read.costs.items()},
+            {"params": int, "macs": int, "latency": float},
+        )
+
+    def test_a_line_without_a_cost_that_is_asked_for_is_named(self):
+        latency = cost.Cost("latency", "ms", lambda *_: 3.7, "milliseconds")
+        file = candidates.CandidateFile(self.path, (latency,))
+        timed = {**FIRST.costs, "latency": 3.7}
+        file.append(dataclasses.replace(FIRST, costs=timed))
+        self.assertLen(candidates.CandidateFile(self.path, (latency,)).known, 1)
+        file.append(SECOND)
+        with self.assertRaisesRegex(
+            errors.InputError, "candidates.jsonl, line 2 .*latency"
+        ):
+            candidates.CandidateFile(self.path, (latency,))
+
     def test_a_last_line_torn_anywhere_is_dropped_and_the_file_mended(self):
         text = self._write()
         whole = text[: text[:-1].rindex("\n") + 1]
@@ -106,6 +132,10 @@ class CandidateFileTest(parameterized.TestCase):
         '{"generation": 0, "accuracy": null, "params": 1, "architecture": '
         '{"embed_dim": 4, "depth": 1, "num_heads": [1], "mlp_ratio": [1]}}',
         '{"generation": 0, "accuracy": 0.5, "architecture": '
+        '{"embed_dim": 4, "depth": 1, "num_heads": [1], "mlp_ratio": [1]}}',
+        '{"generation": 0, "accuracy": 0.5, "params": "1", "architecture": '
+        '{"embed_dim": 4, "depth": 1, "num_heads": [1], "mlp_ratio": [1]}}',
+        '{"generation": 0, "accuracy": 0.5, "params": true, "architecture": '
         '{"embed_dim": 4, "depth": 1, "num_heads": [1], "mlp_ratio": [1]}}',
     )
     def test_a_damaged_line_is_named(self, damaged):

@@ -1,8 +1,10 @@
 """Resource constraints: kept always, and refused when they cannot be."""
 
-import functools
+import dataclasses
 import itertools
 import random
+from collections.abc import Callable
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
@@ -18,14 +20,22 @@ Range = constraint.Range
 SPACE = search_space.SearchSpace(
     embed_dims=(10, 20), depths=(1, 2), num_heads=(1, 2), mlp_ratios=(1.0, 2.0)
 )
-EVERYTHING = [
-    sampling.from_blocks(embed_dim, list(blocks))
-    for embed_dim in (10, 20)
-    for depth in (1, 2)
-    for blocks in itertools.product(
-        itertools.product((1, 2), (1.0, 2.0)), repeat=depth
-    )
-]
+IMAGENET = model_lib.ModelConfig(num_classes=1000)
+
+
+def _everything(space: search_space.SearchSpace) -> list[Architecture]:
+    """All architectures of a small space."""
+    return [
+        sampling.from_blocks(embed_dim, list(blocks))
+        for embed_dim in space.embed_dims
+        for depth in space.depths
+        for blocks in itertools.product(
+            itertools.product(space.num_heads, space.mlp_ratios), repeat=depth
+        )
+    ]
+
+
+EVERYTHING = _everything(SPACE)
 
 
 def _toy_costs(architecture: Architecture) -> dict[str, int]:
@@ -38,16 +48,40 @@ def _toy_costs(architecture: Architecture) -> dict[str, int]:
     }
 
 
+TOY_PARAMS = dataclasses.replace(
+    cost.PARAMS, measure=lambda _, subnet: _toy_costs(subnet)["params"]
+)
+TOY_MACS = dataclasses.replace(
+    cost.MACS, measure=lambda _, subnet: _toy_costs(subnet)["macs"]
+)
+
+
 def _toy(**ranges: Range) -> constraint.Constraint:
-    return constraint.Constraint(SPACE, _toy_costs, ranges)
+    costs = {"params": TOY_PARAMS, "macs": TOY_MACS}
+    return constraint.Constraint(
+        SPACE, IMAGENET, {costs[name]: ranges[name] for name in ranges}
+    )
 
 
 def _official(name: str, **ranges: Range) -> constraint.Constraint:
-    model = model_lib.ModelConfig(num_classes=1000)
+    costs = {each.name: each for each in cost.COSTS}
     return constraint.Constraint(
         search_space.SEARCH_SPACES[name],
-        functools.partial(cost.costs, model),
-        ranges,
+        IMAGENET,
+        {costs[name]: ranges[name] for name in ranges},
+    )
+
+
+def _latency(
+    measure: Callable[[Architecture], float], **options: bool
+) -> cost.Cost:
+    """A cost that only exists at run time."""
+    return cost.Cost(
+        "latency",
+        "ms",
+        lambda _, architecture: measure(architecture),
+        "milliseconds",
+        **options,
     )
 
 
@@ -107,20 +141,20 @@ class ConstraintTest(parameterized.TestCase):
     def test_an_unreachable_range_fails_at_once(self, allowed, message):
         calls = []
 
-        def counted(architecture: Architecture) -> dict[str, int]:
+        def counted(_, architecture: Architecture) -> int:
             calls.append(architecture)
-            return _toy_costs(architecture)
+            return _toy_costs(architecture)["params"]
 
-        limited = constraint.Constraint(SPACE, counted, {"params": allowed})
+        params = dataclasses.replace(cost.PARAMS, measure=counted)
+        limited = constraint.Constraint(SPACE, IMAGENET, {params: allowed})
         with self.assertRaisesRegex(errors.InputError, message):
             limited.sample(random.Random(0))
         self.assertLen(calls, 2)  # The smallest and the largest.
 
     def test_an_unreachable_range_names_the_reachable_params(self):
         space = search_space.SEARCH_SPACES["small"]
-        model = model_lib.ModelConfig(num_classes=1000)
-        low = cost.params(model, space.smallest)
-        high = cost.params(model, space.largest)
+        low = cost.params(IMAGENET, space.smallest)
+        high = cost.params(IMAGENET, space.largest)
         limited = _official("small", params=Range(maximum=5.7e6))
         with self.assertRaisesRegex(
             errors.InputError,
@@ -149,14 +183,14 @@ class ConstraintTest(parameterized.TestCase):
             errors.InputError,
             "no architecture found with params at most 200 and macs at least "
             f"600; the closest has {costs['params']:,} params and "
-            f"{costs['macs']:,} macs",
+            f"{costs['macs']:,} MACs",
         ):
             limited.sample(random.Random(0))
 
     @parameterized.parameters("tiny", "small", "base")
     def test_a_budget_that_only_the_smallest_meets_is_found(self, name):
         space = search_space.SEARCH_SPACES[name]
-        costs = _official(name).cost_of(space.smallest)
+        costs = cost.measured(cost.COSTS, IMAGENET, space.smallest)
         limited = _official(
             name,
             params=Range(maximum=costs["params"]),
@@ -168,7 +202,7 @@ class ConstraintTest(parameterized.TestCase):
     @parameterized.parameters("tiny", "small", "base")
     def test_a_minimum_that_only_the_largest_meets_is_found(self, name):
         space = search_space.SEARCH_SPACES[name]
-        costs = _official(name).cost_of(space.largest)
+        costs = cost.measured(cost.COSTS, IMAGENET, space.largest)
         limited = _official(name, params=Range(minimum=costs["params"]))
         found = limited.sample(random.Random(0))
         self.assertEqual(found, space.largest)
@@ -186,7 +220,7 @@ class ConstraintTest(parameterized.TestCase):
         self.assertGreater(len(found), 10)
         for architecture in found:
             limited.space.validate(architecture)
-            costs = limited.cost_of(architecture)
+            costs = cost.measured(cost.COSTS, IMAGENET, architecture)
             for allowed, value in ((params, "params"), (macs, "macs")):
                 self.assertLessEqual(allowed.minimum or 0, costs[value])
                 self.assertLessEqual(costs[value], allowed.maximum)
@@ -200,11 +234,14 @@ class ConstraintTest(parameterized.TestCase):
             mlp_ratios=(1.0, 2.0, 3.0),
         )
 
-        def peak(architecture: Architecture) -> dict[str, int]:
+        def measure(_, architecture: Architecture) -> int:
             blocks = sampling.blocks_of(architecture)
-            return {"peak": int(max(heads * ratio for heads, ratio in blocks))}
+            return int(max(heads * ratio for heads, ratio in blocks))
 
-        limited = constraint.Constraint(space, peak, {"peak": Range(maximum=1)})
+        peak = cost.Cost("peak", "units", measure, "units", grows=True)
+        limited = constraint.Constraint(
+            space, IMAGENET, {peak: Range(maximum=1)}
+        )
         found = limited.sample(random.Random(0))
         self.assertEqual(found, space.smallest)
 
@@ -212,7 +249,8 @@ class ConstraintTest(parameterized.TestCase):
         limit = _official("small")
         rng = random.Random(0)
         for _ in range(10):
-            own = limit.cost_of(sampling.uniform(limit.space, rng))
+            drawn = sampling.uniform(limit.space, rng)
+            own = cost.measured(cost.COSTS, IMAGENET, drawn)
             band = _official(
                 "small",
                 **{n: Range(0.999 * v, 1.001 * v) for n, v in own.items()},
@@ -235,6 +273,130 @@ class ConstraintTest(parameterized.TestCase):
         ]
         self.assertEqual(draws[0], draws[1])
         self.assertNotEqual(draws[0], draws[2])
+
+
+def _size(architecture: Architecture) -> int:
+    """From 12 to 48 in `SPACE`."""
+    return architecture.embed_dim * architecture.depth + sum(
+        map(sum, sampling.blocks_of(architecture))
+    )
+
+
+class CostThatDoesNotGrowTest(parameterized.TestCase):
+    """No bound follows from the smallest and the largest architecture."""
+
+    @parameterized.named_parameters(
+        # As on a device that pads small products, and one with a sweet spot.
+        ("shrinks", lambda subnet: 100 / _size(subnet)),
+        ("is_least_in_the_middle", lambda subnet: 1 + abs(_size(subnet) - 24)),
+        ("is_most_in_the_middle", lambda subnet: 99 - abs(_size(subnet) - 24)),
+    )
+    def test_is_bounded_as_a_brute_force_loop_finds(self, measure):
+        values = sorted({measure(subnet) for subnet in EVERYTHING})
+        between = [(a + b) / 2 for a, b in itertools.pairwise(values)]
+        ranges = [
+            *(Range(maximum=end) for end in (values[0] * 0.99, *between)),
+            *(Range(minimum=end) for end in (*between, values[-1] * 1.01)),
+            *(Range(value * 0.999, value * 1.001) for value in values),
+        ]
+        refused = 0
+        for allowed in ranges:
+            latency = _latency(measure)
+            limited = constraint.Constraint(SPACE, IMAGENET, {latency: allowed})
+            possible = [
+                subnet
+                for subnet in EVERYTHING
+                if (allowed.minimum or 0) <= measure(subnet)
+                and measure(subnet) <= (allowed.maximum or 1e9)
+            ]
+            limited.require_reachable()  # Never refuses.
+            if possible:
+                for seed in range(5):
+                    drawn = limited.sample(random.Random(seed))
+                    self.assertIn(drawn, possible)
+                continue
+            refused += 1
+            closest = values[0] if allowed.minimum is None else values[-1]
+            with self.assertRaisesRegex(
+                errors.InputError,
+                rf"no architecture found with latency at .* the closest has "
+                rf"{latency.text(closest)}$",
+            ):
+                limited.sample(random.Random(0))
+        self.assertEqual(refused, 2)
+
+    def test_one_architecture_in_the_middle_of_thousands_is_found(self):
+        space = search_space.SearchSpace(
+            embed_dims=(8, 16, 24),
+            depths=(1, 2, 3),
+            num_heads=(1, 2, 3),
+            mlp_ratios=(1.0, 2.0, 3.0),
+        )
+        best = Architecture(16, 2, (2, 2), (2.0, 2.0))
+
+        def distance(architecture: Architecture) -> float:
+            blocks = zip(
+                sampling.blocks_of(architecture),
+                sampling.blocks_of(best),
+                strict=False,
+            )
+            return (
+                abs(architecture.embed_dim - best.embed_dim) / 8
+                + 9 * abs(architecture.depth - best.depth)
+                + sum(abs(a - c) + abs(b - d) for (a, b), (c, d) in blocks)
+            )
+
+        subnets = _everything(space)
+        self.assertLen(subnets, 3 * (9 + 81 + 729))
+        allowed = Range(maximum=0.7)
+        latency = _latency(lambda subnet: 0.5 + distance(subnet))
+        limited = constraint.Constraint(space, IMAGENET, {latency: allowed})
+        self.assertEqual(list(filter(limited.allows, subnets)), [best])
+        for seed in range(10):
+            self.assertEqual(limited.sample(random.Random(seed)), best)
+
+    def test_the_closest_may_be_one_of_the_first_draws(self):
+        latency = _latency(lambda subnet: 100 / _size(subnet))
+        limited = constraint.Constraint(
+            SPACE, IMAGENET, {latency: Range(maximum=1)}
+        )
+        lost = mock.patch.object(
+            constraint.Constraint, "_walk", lambda *_: SPACE.smallest
+        )
+        # 100 / 48, of the largest; the smallest has 100 / 12.
+        with (
+            lost,
+            self.assertRaisesRegex(
+                errors.InputError, "latency at most 1; the closest has 2.08 ms"
+            ),
+        ):
+            limited.sample(random.Random(0))
+
+    def test_a_growing_cost_beside_it_is_still_refused_at_once(self):
+        latency = _latency(lambda subnet: 100 / _size(subnet))
+        limited = constraint.Constraint(
+            SPACE,
+            IMAGENET,
+            {latency: Range(maximum=2), TOY_PARAMS: Range(maximum=109)},
+        )
+        with self.assertRaisesRegex(
+            errors.InputError,
+            "no architecture has params at most 109: the space reaches from "
+            "110 to 880 params",
+        ):
+            limited.sample(random.Random(0))
+
+    def test_a_growing_cost_that_is_no_count_is_refused_with_its_unit(self):
+        latency = _latency(lambda subnet: _size(subnet) / 10, grows=True)
+        limited = constraint.Constraint(
+            SPACE, IMAGENET, {latency: Range(maximum=0.25)}
+        )
+        with self.assertRaisesRegex(
+            errors.InputError,
+            "no architecture has latency at most 0.25: the space reaches from "
+            "1.20 to 4.80 ms",
+        ):
+            limited.sample(random.Random(0))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ Architecture = architecture_lib.Architecture
 # counts in them.
 OFFICIAL = json.loads(
     (
-        pathlib.Path(__file__).parent.parent / "data" / "official_params.json"
+        pathlib.Path(__file__).parent.parent
+        / "goldens"
+        / "official_params.json"
     ).read_text()
 )
 
@@ -41,6 +43,14 @@ HAND_MODEL = model_lib.ModelConfig(
 )
 HAND_ARCHITECTURE = Architecture(
     embed_dim=8, depth=1, num_heads=(2,), mlp_ratio=(3.0,)
+)
+
+# As a device could have it, in which only the depth counts.
+LATENCY = cost.Cost(
+    "latency",
+    "ms",
+    lambda model, architecture: architecture.depth / 10,
+    "milliseconds for one image",
 )
 
 
@@ -84,7 +94,8 @@ class CostTest(parameterized.TestCase):
         for name in PUBLISHED:
             subnet = published.load(name)
             self.assertEqual(
-                cost.costs(flat, subnet), cost.costs(IMAGENET, subnet)
+                cost.measured(cost.COSTS, flat, subnet),
+                cost.measured(cost.COSTS, IMAGENET, subnet),
             )
 
     def test_params_by_hand(self):
@@ -164,15 +175,44 @@ class CostTest(parameterized.TestCase):
         )
 
     @parameterized.parameters("tiny", "small", "base")
-    def test_smallest_and_largest_bound_every_cost(self, name):
+    def test_smallest_and_largest_bound_what_grows(self, name):
         space = search_space.SEARCH_SPACES[name]
-        low = cost.costs(IMAGENET, space.smallest)
-        high = cost.costs(IMAGENET, space.largest)
         rng = random.Random(0)
-        for _ in range(100):
-            costs = cost.costs(IMAGENET, sampling.uniform(space, rng))
-            for unit in ("params", "macs"):
-                self.assertBetween(costs[unit], low[unit], high[unit])
+        for each in cost.COSTS:
+            self.assertTrue(each.grows)
+            low = each.measure(IMAGENET, space.smallest)
+            high = each.measure(IMAGENET, space.largest)
+            for _ in range(100):
+                value = each.measure(IMAGENET, sampling.uniform(space, rng))
+                self.assertBetween(value, low, high)
+
+
+class CostValueTest(parameterized.TestCase):
+    def test_the_costs_are_params_and_macs(self):
+        self.assertEqual(
+            cost.measured(cost.COSTS, IMAGENET, SMALL),
+            {
+                "params": cost.params(IMAGENET, SMALL),
+                "macs": cost.macs(IMAGENET, SMALL),
+            },
+        )
+
+    @parameterized.parameters(
+        (cost.PARAMS, 13_458, "13,458 params"),
+        (cost.MACS, 4_770_000_000, "4,770,000,000 MACs"),
+        (LATENCY, 3.7, "3.70 ms"),
+        (LATENCY, 1234.567, "1,234.57 ms"),
+        (LATENCY, 4, "4 ms"),
+    )
+    def test_a_number_is_told_with_its_unit(self, each, value, expected):
+        self.assertEqual(each.text(value), expected)
+        self.assertEqual(each.number(value), expected.split()[0])
+
+    def test_a_cost_of_run_time_is_measured_like_the_others(self):
+        self.assertEqual(
+            cost.measured((cost.PARAMS, LATENCY), IMAGENET, SMALL),
+            {"params": 22_891_432, "latency": 1.3},
+        )
 
 
 if __name__ == "__main__":

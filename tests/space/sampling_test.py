@@ -20,6 +20,10 @@ SPACE = search_space.SearchSpace(
 DRAWS = 20_000
 
 
+def _one(space: search_space.SearchSpace, rng: random.Random) -> sampling.Paths:
+    return (sampling.uniform(space, rng),)
+
+
 class SamplingTest(parameterized.TestCase):
     def _assert_uniform(self, draws: list, choices: list):
         """Every choice comes about equally often: within 4.5 sigma."""
@@ -80,7 +84,7 @@ class SamplingTest(parameterized.TestCase):
             self.assertEqual(new[:kept], blocks[:kept])
 
     def test_samples_are_in_the_space_and_survive_json(self):
-        sampler = sampling.Sampler(SPACE, seed=3)
+        sampler = sampling.Sampler(SPACE, seed=3, rule=_one)
         for _ in range(100):
             (drawn,) = sampler.sample()
             SPACE.validate(drawn)
@@ -90,42 +94,31 @@ class SamplingTest(parameterized.TestCase):
             self.assertEqual(hash(read), hash(drawn))
 
 
-class SandwichTest(absltest.TestCase):
-    def test_is_the_extremes_and_two_uniform_ones(self):
-        rng = random.Random(0)
-        drawn = [sampling.sandwich(SPACE, rng) for _ in range(3000)]
-        for largest, smallest, *others in drawn:
-            self.assertEqual(largest, SPACE.largest)
-            self.assertEqual(smallest, SPACE.smallest)
-            self.assertLen(others, 2)
-        embed_dims = [each.embed_dim for path in drawn for each in path[2:]]
-        for dim in SPACE.embed_dims:
-            share = embed_dims.count(dim) / len(embed_dims)
-            self.assertAlmostEqual(share, 1 / len(SPACE.embed_dims), delta=0.05)
-
-
 class SamplerTest(absltest.TestCase):
     def test_the_rule_draws_the_paths(self):
-        sampler = sampling.Sampler(SPACE, 3, sampling.sandwich)
-        expected = sampling.sandwich(SPACE, random.Random(3))
+        def two(space, rng):
+            return space.largest, sampling.uniform(space, rng)
+
+        sampler = sampling.Sampler(SPACE, 3, two)
+        expected = two(SPACE, random.Random(3))
         self.assertEqual(sampler.sample(), expected)
 
     def test_the_seed_decides_the_stream(self):
         def stream(seed: int) -> list:
-            sampler = sampling.Sampler(SPACE, seed)
+            sampler = sampling.Sampler(SPACE, seed, _one)
             return [sampler.sample() for _ in range(20)]
 
         self.assertEqual(stream(4), stream(4))
         self.assertNotEqual(stream(4), stream(5))
 
     def test_a_restored_stream_continues_where_it_was_saved(self):
-        saved = sampling.Sampler(SPACE, seed=6)
+        saved = sampling.Sampler(SPACE, seed=6, rule=_one)
         for _ in range(7):
             saved.sample()
         # Through JSON, as it is stored.
         state = json.loads(json.dumps(saved.state()))
         expected = [saved.sample() for _ in range(50)]
-        restored = sampling.Sampler(SPACE, seed=0)
+        restored = sampling.Sampler(SPACE, seed=0, rule=_one)
         restored.sample()
         restored.restore(state)
         self.assertEqual([restored.sample() for _ in range(50)], expected)

@@ -14,12 +14,12 @@ from absl.testing import absltest
 from tests.helpers import processes
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
-from tf_autoformer.experiment import training_config
+from tf_autoformer.experiment import methods, training_config
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import sampling, search_space
 from tf_autoformer.supernet import parallel
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import guard, optimizer, step
+from tf_autoformer.training import guard, optimizer, state, step
 
 CORES = 4
 SPACE = search_space.SearchSpace(
@@ -45,14 +45,14 @@ BATCHES = ((8, True), (5, True), (2, False))
 
 
 class _Results(NamedTuple):
-    """What is the same on any number of cores, and on how many it was.
+    """Results that no number of cores changes, and the sizes of the shares.
 
     Attributes:
-      shares: sizes of the shares, by batch.
-      metrics: loss and gradient norm of each step, by batch.
-      weights: after the last step, by batch.
-      logits: of some batches.
-      accuracies: of the first subnets.
+      shares: Sizes of the shares, by batch.
+      metrics: Loss and gradient norm of each step, by batch.
+      weights: Weights after the last step, by batch.
+      logits: Logits of some batches.
+      accuracies: Accuracies of the first subnets.
     """
 
     shares: list[list[int]]
@@ -88,10 +88,13 @@ def _train(batch: int, known: bool) -> tuple[np.ndarray, np.ndarray]:
     adamw.build(supernet.trainable_variables)
     train = step.TrainStep(
         tf.distribute.get_strategy(),
-        supernet,
-        adamw,
+        state.TrainState(
+            supernet,
+            adamw,
+            sampling.Sampler(SPACE, 0, methods.single_path),
+            guard.Guard(),
+        ),
         training_config.TrainingConfig(batch_size=batch, seed=3),
-        guard.Guard(),
     )
     targets = np.eye(10, dtype=np.float32)[np.arange(batch) % 10]
     batches = tf.data.Dataset.from_tensors((_images(batch), targets))

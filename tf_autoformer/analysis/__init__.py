@@ -1,1 +1,1 @@
-"""Pictures, comparisons and reports."""
+"""Pictures, the report on a search and the description of a subnet."""

@@ -1,4 +1,4 @@
-"""What an architecture costs and how it looks, without weights."""
+"""Description of an architecture: its costs and its blocks; no weights."""
 
 from collections.abc import Iterator
 
@@ -15,34 +15,30 @@ def lines(
     """Costs, and QKV dimension and MLP ratio of each block as bars.
 
     Args:
-      architecture: to be described.
-      model: the fixed part of the network.
-      space: one that the architecture must be in, if any.
+      architecture: Architecture to describe.
+      model: Fixed part of the network.
+      space: Search space that the architecture must be in; None for any.
 
     Raises:
-      InputError: the architecture is outside the space.
+      InputError: The architecture is outside the space.
     """
     if space is not None:
         space.validate(architecture)
         if (rule := space.rule_for(architecture)) is not None:
             yield rule
     height, width = model.input_size
-    parts = cost.macs_by_part(model, architecture)
-    macs = cost.macs(model, architecture)
     yield (
         f"embed dim {architecture.embed_dim}, depth {architecture.depth}, "
         f"head dim {model.head_dim}; "
         f"{height}x{width} pixels in patches of {model.patch_size}, "
         f"{model.num_classes} classes"
     )
-    yield f"parameters          {cost.params(model, architecture):>15,}"
-    yield f"MACs                {macs:>15,}"
-    for part, number in parts.items():
-        if part != "relative_position":
-            name = part.replace("_", " ")
-            yield f"  {name:18}{number:>15,}{number / macs:>7.1%}"
-    if relative := parts["relative_position"]:
-        yield f"with rel. position  {macs + relative:>15,}"
+    for each in cost.COSTS:
+        if each is cost.MACS:
+            yield from _macs(architecture, model)
+        else:
+            value = each.measure(model, architecture)
+            yield f"{each.help:20}{each.number(value):>15}"
     yield ""
     yield f"block  {'QKV dim':16}MLP ratio"
     blocks = zip(architecture.num_heads, architecture.mlp_ratio, strict=True)
@@ -52,3 +48,18 @@ def lines(
             f"{block:5}  {qkv_dim:<5}{'█' * heads:11}"
             f"{ratio:<5g}{'█' * round(2 * ratio)}"
         )
+
+
+def _macs(
+    architecture: architecture_lib.Architecture, model: model_lib.ModelConfig
+) -> Iterator[str]:
+    """MACs in all and by part."""
+    parts = cost.macs_by_part(model, architecture)
+    total = cost.macs(model, architecture)
+    yield f"{cost.MACS.unit:20}{total:>15,}"
+    for part, number in parts.items():
+        if part != "relative_position":
+            name = part.replace("_", " ")
+            yield f"  {name:18}{number:>15,}{number / total:>7.1%}"
+    if relative := parts["relative_position"]:
+        yield f"with rel. position  {total + relative:>15,}"

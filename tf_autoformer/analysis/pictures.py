@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib import figure, ticker
 
 from tf_autoformer.data.augmentation import randaugment
-from tf_autoformer.evolution import algorithm
+from tf_autoformer.evolution import selection
 from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import cost as cost_lib
 from tf_autoformer.space import model as model_lib
 
 _SIZE = (7.0, 4.5)  # inches
@@ -21,12 +22,21 @@ def png(drawing: figure.Figure) -> bytes:
     return file.getvalue()
 
 
-def candidates(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
-    """Accuracy against parameters of all candidates, by generation."""
+def candidates(
+    ranking: Sequence[selection.Candidate],
+    cost: cost_lib.Cost = cost_lib.PARAMS,
+) -> figure.Figure:
+    """Accuracy against a cost of all candidates, by generation.
+
+    Args:
+      ranking: All candidates, ranked.
+      cost: Cost that every candidate has.
+    """
+    values = [c.costs[cost.name] for c in ranking]
     drawing = figure.Figure(_SIZE, layout="constrained")
     axes = drawing.add_subplot()
     points = axes.scatter(
-        [c.costs["params"] for c in ranking],
+        values,
         [c.accuracy for c in ranking],
         c=[c.generation for c in ranking],
         cmap="viridis",
@@ -36,7 +46,7 @@ def candidates(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
     )
     best = ranking[0]
     axes.scatter(
-        best.costs["params"],
+        best.costs[cost.name],
         best.accuracy,
         s=140,
         facecolors="none",
@@ -45,11 +55,12 @@ def candidates(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
         label="best",
     )
     axes.set(
-        xlabel="parameters",
+        xlabel=cost.help,
         ylabel="validation accuracy, inherited weights",
         title="Candidates of the search",
     )
-    axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
+    if max(values) >= 1000:  # Else it would write 0.5 as 500m.
+        axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
     axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
@@ -59,10 +70,10 @@ def candidates(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
     return drawing
 
 
-def progress(ranking: Sequence[algorithm.Candidate]) -> figure.Figure:
+def progress(ranking: Sequence[selection.Candidate]) -> figure.Figure:
     """Best accuracy so far and each generation's mean accuracy."""
     numbers = sorted({c.generation for c in ranking})
-    means = [np.mean(algorithm.accuracies(ranking, g)) for g in numbers]
+    means = [np.mean(selection.accuracies(ranking, g)) for g in numbers]
     bests = [
         max(c.accuracy for c in ranking if c.generation <= g) for g in numbers
     ]
@@ -115,8 +126,8 @@ def predictions(
 
     Args:
       images: float [number, height, width, 3] in [0, 1].
-      truths: the labels.
-      predicted: the predicted labels.
+      truths: Right label of each image.
+      predicted: Predicted label of each image.
     """
     drawing = figure.Figure((1.1 * len(images), 1.35), layout="constrained")
     for axes, image, truth, label in zip(
@@ -133,12 +144,13 @@ def predictions(
 
 
 def augmentations(image: np.ndarray) -> figure.Figure:
-    """Every operation of RandAugment at two levels, and to its other side.
+    """Every operation of RandAugment at two levels, and with the other sign.
 
-    An operation without another side looks the same there.
+    An operation whose level has no sign looks the same with it.
 
     Args:
-      image: uint8 [height, width, 3], RGB; its mean comes in from outside.
+      image: uint8 [height, width, 3], RGB. Its mean fills what an operation
+        leaves empty.
     """
     strengths = ((5.0, 1.0), (9.0, 1.0), (9.0, -1.0))  # Levels and signs.
     shown = [

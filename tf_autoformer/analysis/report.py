@@ -3,14 +3,14 @@
 import os
 import pathlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
 from tf_autoformer import errors, files
 from tf_autoformer.analysis import pictures
 from tf_autoformer.data import pipeline
-from tf_autoformer.evaluation import accuracy
+from tf_autoformer.evaluation import accuracy, generation
 from tf_autoformer.evolution import candidates, session
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
@@ -28,12 +28,15 @@ class Report:
 
     Args:
       workdir: Working folder of supernet and search.
-      name: of the search.
-      export: folder of the exported subnet.
-      data_dir: where prepared data sets are kept; TFDS's default if None.
+      name: Name of the search.
+      export: Folder of the exported subnet.
+      data_dir: Folder of prepared data sets; None for TFDS's default.
+      further_costs: Costs beyond `cost.COSTS` to compare. A cost that the
+        search bounds must be among them.
 
     Raises:
-      InputError: the supernet, the search or its export is missing.
+      InputError: The supernet, the search or its export is missing, or the
+        search bounds an unknown cost.
     """
 
     def __init__(
@@ -42,13 +45,15 @@ class Report:
         name: str,
         export: str | os.PathLike[str],
         data_dir: str | None,
+        further_costs: Sequence[cost.Cost] = (),
     ):
         self._workdir = workdir
         self._search = workdir.search(name)
         self._export = pathlib.Path(export)
         self._experiment = workdir.experiment
+        self._costs = (*cost.COSTS, *further_costs)
         self._constraint = session.load_constraint(
-            self._search, self._experiment
+            self._search, self._experiment, self._costs
         )
         found = session.load_best(self._search)
         if found is None or savedmodel.exported_architecture(export) != found:
@@ -90,14 +95,15 @@ class Report:
             f"best of {len(accuracies)} random ones": random_best,
         }
         yield "accuracy with inherited weights, no retraining:"
-        yield (
-            f"{'subnet':26}{'params':>10}{'MACs':>12}"
-            f"{'validation':>12}{'test':>8}"
-        )
+        units = "".join(f"{each.unit:>12}" for each in self._costs)
+        yield f"{'subnet':24}{units}{'validation':>12}{'test':>8}"
         for name, architecture in rows.items():
-            costs = cost.costs(model, architecture)
+            costs = "".join(
+                f"{each.number(each.measure(model, architecture)):>12}"
+                for each in self._costs
+            )
             yield (
-                f"{name:26}{costs['params']:>10,}{costs['macs']:>12,}"
+                f"{name:24}{costs}"
                 f"{self._validation.accuracy(architecture):>12.1%}"
                 f"{self._test.accuracy(architecture):>8.1%}"
             )
@@ -109,21 +115,19 @@ class Report:
         )
 
     def _random_search(self) -> dict[Architecture, float]:
-        """Validation accuracy of as many random ones as the search's."""
+        """Validation accuracies of as many random ones as the search had."""
         file = candidates.CandidateFile(self._search.candidates)
         tries = len(file.known)
         rng = random.Random(1)
-        accuracies: dict[Architecture, float] = {}
-        for _ in range(10 * tries):  # A tight constraint has no more.
-            if len(accuracies) == tries:
+        drawn: dict[Architecture, None] = {}
+        for _ in range(10 * tries):  # A tight constraint may allow fewer.
+            if len(drawn) == tries:
                 break
-            drawn = self._constraint.sample(rng)
-            if drawn not in accuracies:
-                accuracies[drawn] = self._validation.accuracy(drawn)
-        return accuracies
+            drawn[self._constraint.sample(rng)] = None
+        return dict(generation.accuracies(self._validation, drawn))
 
     def _predictions(self) -> Iterator[str]:
-        """What a client of the export gets."""
+        """The export's accuracy, and its answers to some images."""
         dataset = self._dataset
         names = dataset.source.labels
         classify = self._signatures["serving_default"]
@@ -159,7 +163,7 @@ class Report:
         )
 
     def _paths(self) -> Iterator[str]:
-        """Where everything is."""
+        """The paths of everything that was made."""
         yield ""
         yield "pictures:"
         for path in self._search.pictures():

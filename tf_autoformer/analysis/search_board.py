@@ -1,4 +1,4 @@
-"""What TensorBoard and the search's folder show of a search."""
+"""Pictures and scalars of a search, in its folder and in TensorBoard."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,10 @@ import tensorflow as tf
 
 from tf_autoformer import files
 from tf_autoformer.analysis import pictures
-from tf_autoformer.evolution import algorithm
+from tf_autoformer.evolution import selection
 from tf_autoformer.experiment import tensorboard
 from tf_autoformer.experiment import workdir as workdir_lib
+from tf_autoformer.space import cost
 from tf_autoformer.space import model as model_lib
 
 
@@ -20,25 +21,32 @@ class SearchBoard:
       folder: Folder of the search. It gets the pictures as PNG files, and its
         log gets scalars and pictures.
       model: Fixed part of the network.
+      further_costs: Costs of the candidates beyond `cost.COSTS`. Each is shown
+        as the parameters are.
     """
 
     def __init__(
         self,
         folder: workdir_lib.SearchFolder,
         model: model_lib.ModelConfig,
+        further_costs: Sequence[cost.Cost] = (),
     ):
         self._folder = folder
         self._model = model
+        self._further_costs = further_costs
         self._writer = tensorboard.open_writer(folder.log)
 
-    def show(self, ranking: Sequence[algorithm.Candidate]) -> None:
+    def show(self, ranking: Sequence[selection.Candidate]) -> None:
         """Draws the search so far.
 
         Args:
-          ranking: all candidates, ranked.
+          ranking: All candidates, ranked.
+
+        Raises:
+          InputError: The folder cannot be written.
         """
         generation = max(candidate.generation for candidate in ranking)
-        accuracies = algorithm.accuracies(ranking, generation)
+        accuracies = selection.accuracies(ranking, generation)
         best = ranking[0]
         drawings = {
             "candidates": pictures.candidates(ranking),
@@ -47,10 +55,17 @@ class SearchBoard:
                 best.architecture, self._model
             ),
         }
+        for each in self._further_costs:
+            drawings[f"candidates_{each.name}"] = pictures.candidates(
+                ranking, each
+            )
         with self._writer.as_default(generation):
             tf.summary.scalar("search/best_accuracy", best.accuracy)
             tf.summary.scalar("search/mean_accuracy", np.mean(accuracies))
-            tf.summary.scalar("search/best_params", best.costs["params"])
+            for each in (cost.PARAMS, *self._further_costs):
+                tf.summary.scalar(
+                    f"search/best_{each.name}", best.costs[each.name]
+                )
             for name, drawing in drawings.items():
                 encoded = pictures.png(drawing)
                 files.write_bytes(self._folder.picture(name), encoded)

@@ -1,1 +1,1 @@
-"""How good subnets are: accuracy of one and of many, standalone models."""
+"""Accuracy of one subnet and of many, and figures of standalone models."""

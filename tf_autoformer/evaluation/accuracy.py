@@ -15,10 +15,10 @@ _BATCH_SIZE = 512
 class Forward:
     """The logits of subnets with inherited weights, on all cores.
 
-    The traces are one for each depth and size of batch.
+    There is one trace for each depth and size of batch.
 
     Args:
-      supernet: whose weights the subnets inherit.
+      supernet: Supernet whose weights the subnets inherit.
     """
 
     def __init__(self, supernet: supernet_lib.Supernet):
@@ -35,7 +35,7 @@ class Forward:
         return self._run(images, supernet_lib.extent_tensors(architecture))
 
     def logits(self, images: tf.Tensor, subnet: extents.Extents) -> tf.Tensor:
-        """As `__call__`, in a graph: takes the extents as tensors."""
+        """The same in a graph, where the extents are tensors."""
         weights = self._supernet.operands(subnet)
         return tf.concat(self._shares([images], weights), axis=0)
 
@@ -43,13 +43,13 @@ class Forward:
 class Evaluator:
     """Counts how many images of a split a subnet labels correctly.
 
-    The traces are one for each depth, and for a smaller last batch.
+    There is one trace for each depth, and another for a smaller last batch.
 
     Args:
-      strategy: the supernet's.
-      supernet: whose weights the subnets inherit.
-      dataset: where the images come from.
-      split: which of its images.
+      strategy: Strategy that the supernet was created under.
+      supernet: Supernet whose weights the subnets inherit.
+      dataset: Data set of the images.
+      split: Split of the data set.
     """
 
     def __init__(

@@ -21,15 +21,16 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What to evaluate on what.
+    """A subnet, and the images to evaluate it on.
 
     Attributes:
-      architecture: the subnet, of the supernet's space.
-      dataset: name of one with the supernet's classes; None for its own.
-      split: which of its images.
-      image_size: of the input in pixels; None for the supernet's.
-      batch_size: images of one batch.
-      data_dir: where prepared data sets are kept; TFDS's default if None.
+      architecture: Architecture of the supernet's space.
+      dataset: Name of a data set with the supernet's classes; None for the
+        data set that the supernet was trained on.
+      split: Split of the data set.
+      image_size: Input size in pixels; None for the supernet's.
+      batch_size: Number of images of one batch.
+      data_dir: Folder of prepared data sets; None for TFDS's default.
     """
 
     architecture: architecture_lib.Architecture
@@ -42,13 +43,13 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """What an evaluation found.
+    """Figures of an evaluation.
 
     Attributes:
-      top_1: share of images whose likeliest class is right.
-      top_5: share of those with the right class among the five likeliest.
-      loss: mean cross-entropy in nats.
-      images_per_second: of reading and classifying, after a first batch.
+      top_1: Share of images whose likeliest class is right.
+      top_5: Share of images whose class is among the five likeliest.
+      loss: Mean cross-entropy in nats.
+      images_per_second: Speed of reading and classifying, after a first batch.
     """
 
     top_1: float
@@ -66,10 +67,10 @@ def evaluate(
     """Evaluates a subnet on a split of a data set.
 
     Args:
-      subnet: normalized images -> logits.
-      dataset: with the subnet's classes.
-      split: which of its images.
-      batch_size: images of one batch.
+      subnet: Model from normalized images to logits.
+      dataset: Data set with the subnet's classes.
+      split: Split of the data set.
+      batch_size: Number of images of one batch.
     """
     batches = pipeline.evaluation(
         dataset, split, tuple(subnet.input_shape[1:3]), batch_size
@@ -116,7 +117,7 @@ def lines(workdir: workdir_lib.Workdir, task: Task) -> Iterator[str]:
     """The figures of a subnet of a working folder, for a person to read.
 
     Raises:
-      InputError: there is no supernet or data set, the architecture is
+      InputError: There is no supernet or data set, the architecture is
         outside the space, or the data set has other classes.
     """
     experiment = workdir.experiment
@@ -139,11 +140,13 @@ def lines(workdir: workdir_lib.Workdir, task: Task) -> Iterator[str]:
     if task.image_size is not None:
         model = dataclasses.replace(model, image_size=task.image_size)
     height, width = model.input_size
-    costs = cost.costs(model, task.architecture)
+    costs = ", ".join(
+        each.text(each.measure(model, task.architecture)) for each in cost.COSTS
+    )
     yield (
         f"{name}, {task.split} split: "
         f"{dataset.num_examples(task.split):,} images at {height}x{width}; "
-        f"{costs['params']:,} params, {costs['macs']:,} MACs"
+        f"{costs}"
     )
     yield f"top-1     {figures.top_1:.2%}"
     yield f"top-5     {figures.top_5:.2%}"

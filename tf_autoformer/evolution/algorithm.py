@@ -2,17 +2,17 @@
 
 import dataclasses
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tf_autoformer import errors, rules
-from tf_autoformer.evolution import operators
+from tf_autoformer.evolution import operators, selection
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint as constraint_lib
 
 Architecture = architecture_lib.Architecture
 
-# Draws for one new offspring that satisfies the constraint and is not known,
-# before a random architecture takes its place, and for that one.
+# Draws for one new offspring that satisfies the constraint and is not known.
+# After them a random architecture takes its place, for which there are as many.
 _TRIES = 100
 
 
@@ -22,12 +22,12 @@ class EvolutionConfig:
 
     Attributes:
       population: Architectures of the first generation, P.
-      generations: Number of generations, T, the first included.
+      generations: Number of generations, T. The first one counts.
       parents: Number of most accurate candidates that have offspring, K.
       crossovers: Offspring by crossover in each later generation.
       mutations: Offspring by mutation in each later generation.
       depth_probability: Probability that a mutation draws the depth anew,
-        P_d; the embedding dimension has the same.
+        P_d. The embedding dimension has the same probability.
       layer_probability: Probability that a mutation draws a block anew, P_m.
       search_seed: Seed of the whole search.
     """
@@ -45,68 +45,50 @@ class EvolutionConfig:
         rules.check(self)
 
 
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """An evaluated architecture.
-
-    Attributes:
-      generation: the one that it was made in, from 0.
-      architecture: what was evaluated.
-      accuracy: on the validation split with inherited weights, in [0, 1].
-      costs: by name.
-    """
-
-    generation: int
-    architecture: Architecture
-    accuracy: float
-    costs: Mapping[str, float]
-
-
-def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Most accurate first; of equals the cheaper, then the earlier, first."""
-    return sorted(candidates, key=lambda c: (-c.accuracy, c.costs["params"]))
-
-
-def accuracies(candidates: Sequence[Candidate], generation: int) -> list[float]:
-    """The accuracies of one generation's candidates."""
-    return [c.accuracy for c in candidates if c.generation == generation]
-
-
 def search(
     config: EvolutionConfig,
     constraint: constraint_lib.Constraint,
-    evaluate: Callable[[int, Architecture], Candidate],
-) -> Iterator[list[Candidate]]:
+    evaluate: Callable[
+        [int, Sequence[Architecture]], Iterable[selection.Candidate]
+    ],
+    select: selection.Select = selection.top,
+) -> Iterator[list[selection.Candidate]]:
     """Runs Algorithm 2.
 
-    The whole search follows from the seed and the accuracies: run again with
-    an `evaluate` that remembers, it repeats itself up to where it stopped.
+    The whole search follows from the seed and the accuracies. A search that is
+    run again with an `evaluate` that remembers repeats itself up to the point
+    where it stopped.
 
     Args:
-      config: the parameters.
-      constraint: what every candidate satisfies.
-      evaluate: (generation, architecture) -> candidate. Called once for each
-        architecture.
+      config: Parameters of Algorithm 2.
+      constraint: Constraint that every candidate satisfies.
+      evaluate: Function from a generation's number and its architectures to
+        their candidates, in any order. It is called once for each generation,
+        and no architecture comes twice.
+      select: Function from the ranking of all candidates so far and
+        `config.parents` to the candidates that have offspring, at least one.
 
     Yields:
-      After each generation all candidates so far, ranked.
+      All candidates so far, ranked, after each generation.
 
     Raises:
-      InputError: no architecture satisfies the constraint.
+      InputError: No architecture satisfies the constraint.
     """
     rng = random.Random(config.search_seed)
-    known: dict[Architecture, Candidate] = {}
-    ranking: list[Candidate] = []
+    known: dict[Architecture, selection.Candidate] = {}
+    ranking: list[selection.Candidate] = []
     members = _fill([], config.population, known, constraint, rng)
     for generation in range(config.generations):
         if generation:
-            parents = [c.architecture for c in ranking[: config.parents]]
+            selected = select(ranking, config.parents)
+            parents = [candidate.architecture for candidate in selected]
             members = _offspring(config, constraint, parents, known, rng)
         if not members:
             return  # All that satisfy the constraint are known.
-        for architecture in members:
-            known[architecture] = evaluate(generation, architecture)
-        ranking = ranked(list(known.values()))
+        found = {c.architecture: c for c in evaluate(generation, members)}
+        # In the order of the members: it decides between equals.
+        known |= {architecture: found[architecture] for architecture in members}
+        ranking = selection.ranked(list(known.values()))
         yield ranking
 
 
@@ -114,7 +96,7 @@ def _offspring(
     config: EvolutionConfig,
     constraint: constraint_lib.Constraint,
     parents: Sequence[Architecture],
-    known: Mapping[Architecture, Candidate],
+    known: Mapping[Architecture, selection.Candidate],
     rng: random.Random,
 ) -> list[Architecture]:
     """The next generation: crossover ∪ mutation, each new and allowed."""
@@ -151,14 +133,14 @@ def _offspring(
 def _fill(
     members: list[Architecture],
     size: int,
-    known: Mapping[Architecture, Candidate],
+    known: Mapping[Architecture, selection.Candidate],
     constraint: constraint_lib.Constraint,
     rng: random.Random,
 ) -> list[Architecture]:
     """Adds new random architectures; fewer if there seem to be no more.
 
     Raises:
-      InputError: there is not even a first one.
+      InputError: There is not even a first one.
     """
     members = list(members)
     misses = 0

@@ -3,32 +3,45 @@
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from tf_autoformer import errors, files
-from tf_autoformer.evolution import algorithm
+from tf_autoformer.evolution import selection
 from tf_autoformer.space import architecture as architecture_lib
-
-Candidate = algorithm.Candidate
+from tf_autoformer.space import cost
 
 
 class CandidateFile:
     """A JSON-lines file, one line for each evaluated candidate.
 
     A line is `{"generation": 3, "accuracy": 0.97, "params": …, "macs": …,
-    "architecture": {…}}`. A search that is run again finds its candidates
-    here and evaluates only what is missing.
+    "architecture": {…}}`, with as many costs as the candidate has. A search
+    that is run again finds its candidates here and evaluates only what is
+    missing.
 
     Args:
-      path: read if it exists. A last line that a crash cut short is dropped.
+      path: Path of the file, which need not exist. A last line that a crash
+        cut short is dropped.
+      costs: Costs that every line must have.
+
+    Attributes:
+      known: Candidate of each architecture in the file, in its order.
 
     Raises:
-      InputError: another line is damaged.
+      InputError: Another line is damaged or lacks a cost.
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        costs: Sequence[cost.Cost] = (cost.PARAMS,),
+    ):
         self._path = pathlib.Path(path)
-        self.known: dict[architecture_lib.Architecture, Candidate] = {}
+        self._costs = costs
+        self.known: dict[
+            architecture_lib.Architecture, selection.Candidate
+        ] = {}
         if self._path.exists():
             self._read()
 
@@ -37,6 +50,9 @@ class CandidateFile:
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 candidate = _parse(json.loads(line))
+                for each in self._costs:
+                    if each.name not in candidate.costs:
+                        raise KeyError(each.name)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise errors.InputError(
                     f"{self._path}, line {number} is damaged: {error!r}"
@@ -45,8 +61,12 @@ class CandidateFile:
         if torn:
             files.write_bytes(self._path, whole + b"\n" if whole else b"")
 
-    def append(self, candidate: Candidate) -> None:
-        """Writes a candidate through to the file."""
+    def append(self, candidate: selection.Candidate) -> None:
+        """Writes a candidate through to the file.
+
+        Raises:
+          InputError: The file cannot be written or the disk is full.
+        """
         self.known[candidate.architecture] = candidate
         values = {
             "generation": candidate.generation,
@@ -61,15 +81,19 @@ class CandidateFile:
             file.write(json.dumps(values) + "\n")
 
 
-def _parse(values: dict[str, Any]) -> Candidate:
-    candidate = Candidate(
+def _parse(values: dict[str, Any]) -> selection.Candidate:
+    return selection.Candidate(
         generation=int(values.pop("generation")),
         accuracy=float(values.pop("accuracy")),
         architecture=architecture_lib.Architecture.from_dict(
             values.pop("architecture")
         ),
-        costs={name: int(value) for name, value in values.items()},
+        costs={name: _number(value) for name, value in values.items()},
     )
-    if "params" not in candidate.costs:
-        raise KeyError("params")
-    return candidate
+
+
+def _number(value: Any) -> float:
+    """A number as JSON has it: an integer stays one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return value

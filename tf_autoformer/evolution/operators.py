@@ -13,9 +13,9 @@ def crossover(
 ) -> Architecture:
     """A child of two architectures (Algorithm 2, "crossover").
 
-    Each block is one parent's block of the same layer, chosen uniformly.
-    Embedding dimension and depth each are one parent's, chosen uniformly;
-    where the child is deeper than one parent, the other gives the block.
+    Each block is one parent's block of the same layer, chosen uniformly. The
+    embedding dimension is one parent's and the depth is one parent's, also
+    chosen uniformly. Blocks beyond a parent's depth come from the other parent.
     """
     parents = (first, second)
     embed_dim = rng.choice(parents).embed_dim
@@ -36,18 +36,18 @@ def mutate(
 ) -> Architecture:
     """A mutant of an architecture (Algorithm 2, "mutation").
 
-    First what holds for the whole network is drawn anew, each with the
-    depth-mutation probability: the embedding dimension, and the depth, which
-    drops the last blocks or draws new ones behind them. Then each block that
-    the parent had is drawn anew with the layer-mutation probability. A draw
-    is uniform over all choices, the present one included.
+    First the embedding dimension and the depth are drawn anew, each with the
+    depth-mutation probability. A new depth drops the last blocks or draws new
+    ones behind them. Then each block that the parent had is drawn anew with
+    the layer-mutation probability. A draw is uniform over all choices, the
+    present one included.
 
     Args:
-      space: the choices.
-      parent: the architecture to change.
-      depth_probability: P_d.
-      layer_probability: P_m.
-      rng: source of randomness.
+      space: Choices of each dimension.
+      parent: Architecture to change.
+      depth_probability: Depth-mutation probability, P_d.
+      layer_probability: Layer-mutation probability, P_m.
+      rng: Source of randomness.
     """
     embed_dim = parent.embed_dim
     if rng.random() < depth_probability:

@@ -1,18 +1,17 @@
 """A search in a working folder, which can be stopped and continued."""
 
 import dataclasses
-import functools
 import logging
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tf_autoformer import errors, files, progress
-from tf_autoformer.evaluation import accuracy
-from tf_autoformer.evolution import algorithm, candidates
+from tf_autoformer.evaluation import accuracy, generation
+from tf_autoformer.evolution import algorithm, candidates, selection
 from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
@@ -25,7 +24,7 @@ Architecture = architecture_lib.Architecture
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig:
-    """What a search was made with, as its folder remembers it.
+    """The configuration of a search, as its folder remembers it.
 
     Attributes:
       checkpoint_step: Training step of the supernet's weights.
@@ -53,10 +52,10 @@ class SearchConfig:
 
     @classmethod
     def load(cls, folder: workdir_lib.SearchFolder) -> "SearchConfig":
-        """Reads what the search in `folder` was made with.
+        """Reads the configuration of the search in `folder`.
 
         Raises:
-          InputError: There is no search, or its configuration is none of
+          InputError: There is no search, or its configuration is not one of
             this program's.
         """
         if not folder.config.exists():
@@ -91,14 +90,23 @@ class Search:
 
     Args:
       workdir: Working folder of the trained supernet.
-      name: of the search.
-      config: the parameters of Algorithm 2.
-      ranges: the constraint: cost -> allowed range.
-      data_dir: where prepared data sets are kept; TFDS's default if None.
-      strategy: of the replicas that share an evaluation's images.
+      name: Name of the search.
+      config: Parameters of Algorithm 2.
+      ranges: Constraint: the name of each bounded cost and its allowed range.
+      data_dir: Folder of prepared data sets; None for TFDS's default.
+      strategy: Strategy whose replicas share an evaluation's images.
+      further_costs: Costs beyond `cost.COSTS` that `ranges` may bound. Each
+        candidate is written with them, and progress lines show them.
+
+    Attributes:
+      experiment: Experiment that made the supernet.
+      config: Parameters of Algorithm 2.
+      folder: Folder of the search.
+      constraint: Constraint that every candidate satisfies.
+      supernet: Trained supernet.
 
     Raises:
-      InputError: there is no trained supernet, the constraint cannot be
+      InputError: There is no trained supernet, the constraint cannot be
         satisfied, the folder cannot be written, or a search of this name was
         made with another configuration.
     """
@@ -111,11 +119,14 @@ class Search:
         ranges: Mapping[str, constraint_lib.Range],
         data_dir: str | None,
         strategy: tf.distribute.Strategy,
+        further_costs: Sequence[cost.Cost] = (),
     ):
         self.experiment = workdir.experiment
         self.config = config
         self.folder = workdir.search(name)
-        self.constraint = _constraint(self.experiment, ranges)
+        self._costs = (*cost.COSTS, *further_costs)
+        self._shown = (cost.PARAMS, *further_costs)
+        self.constraint = _constraint(self.experiment, ranges, self._costs)
         # Fails before the folder is made if nothing satisfies it.
         self.constraint.sample(random.Random(config.search_seed))
         trained = workdir.trained(strategy, data_dir)
@@ -125,11 +136,17 @@ class Search:
             strategy, self.supernet, trained.dataset, "validation"
         )
         self._claim(trained.step)  # Not before all is in order: it binds.
-        self._file = candidates.CandidateFile(self.folder.candidates)
+        self._file = candidates.CandidateFile(
+            self.folder.candidates, self._shown
+        )
 
     def _claim(self, step: int) -> None:
         """Makes the folder, or checks that it is of the same search."""
-        made_with = SearchConfig(step, self.config, self.constraint.ranges)
+        ranges = {
+            each.name: allowed
+            for each, allowed in self.constraint.ranges.items()
+        }
+        made_with = SearchConfig(step, self.config, ranges)
         files.require_writable(self.folder.root)
         if self.folder.config.exists():
             found = SearchConfig.load(self.folder)
@@ -144,14 +161,14 @@ class Search:
         """The best architecture so far; None before the first generation."""
         return load_best(self.folder)
 
-    def run(self) -> Iterator[list[algorithm.Candidate]]:
-        """Searches, from where it stopped if it was stopped.
+    def run(self) -> Iterator[list[selection.Candidate]]:
+        """Runs the search, or continues it where it was stopped.
 
         Yields:
-          After each generation all candidates so far, ranked.
+          All candidates so far, ranked, after each generation.
 
         Raises:
-          InputError: no architecture satisfies the constraint.
+          InputError: No architecture satisfies the constraint.
         """
         config = self.config
         offspring = config.crossovers + config.mutations
@@ -171,30 +188,44 @@ class Search:
             yield ranking
 
     def _evaluate(
-        self, generation: int, architecture: Architecture
-    ) -> algorithm.Candidate:
-        """Looks the candidate up, or evaluates it and writes it down."""
-        if architecture not in self._file.known:
+        self, number: int, architectures: Sequence[Architecture]
+    ) -> list[selection.Candidate]:
+        """Evaluates the architectures that are not known.
+
+        Each candidate is written down before the next one is evaluated.
+
+        Args:
+          number: Number of the generation.
+          architectures: Architectures of the generation.
+        """
+        known = self._file.known
+        new = [each for each in architectures if each not in known]
+        for architecture, found in generation.accuracies(self._evaluator, new):
             self._file.append(
-                algorithm.Candidate(
-                    generation=generation,
+                selection.Candidate(
+                    generation=number,
                     architecture=architecture,
-                    accuracy=self._evaluator.accuracy(architecture),
-                    costs=self.constraint.cost_of(architecture),
+                    accuracy=found,
+                    costs=cost.measured(
+                        self._costs, self.experiment.model, architecture
+                    ),
                 )
             )
             if self._meter.due:
-                self._report(f"generation {generation + 1}")
-        return self._file.known[architecture]
+                self._report(f"generation {number + 1}")
+        return [known[architecture] for architecture in architectures]
 
-    def _report_generation(self, ranking: list[algorithm.Candidate]) -> None:
-        generation = max(candidate.generation for candidate in ranking)
-        accuracies = algorithm.accuracies(ranking, generation)
+    def _report_generation(self, ranking: list[selection.Candidate]) -> None:
+        number = max(candidate.generation for candidate in ranking)
+        accuracies = selection.accuracies(ranking, number)
         best = ranking[0]
+        costs = ", ".join(
+            each.text(best.costs[each.name]) for each in self._shown
+        )
         self._report(
-            f"generation {generation + 1}/{self.config.generations}  "
+            f"generation {number + 1}/{self.config.generations}  "
             f"mean {np.mean(accuracies):.1%}  best so far "
-            f"{best.accuracy:.1%} with {best.costs['params']:,} params"
+            f"{best.accuracy:.1%} with {costs}"
         )
 
     def _report(self, text: str) -> None:
@@ -209,7 +240,7 @@ def load_best(folder: workdir_lib.SearchFolder) -> Architecture | None:
     """The best architecture of the search in `folder`; None if there is none.
 
     Raises:
-      InputError: the file is damaged.
+      InputError: The file is damaged.
     """
     if not folder.best.exists():
         return None
@@ -217,22 +248,38 @@ def load_best(folder: workdir_lib.SearchFolder) -> Architecture | None:
 
 
 def load_constraint(
-    folder: workdir_lib.SearchFolder, experiment: experiment_lib.Experiment
+    folder: workdir_lib.SearchFolder,
+    experiment: experiment_lib.Experiment,
+    costs: Sequence[cost.Cost] = cost.COSTS,
 ) -> constraint_lib.Constraint:
     """The constraint of the search in `folder`.
 
+    Args:
+      folder: Folder of the search.
+      experiment: Experiment that made the supernet.
+      costs: Costs that the constraint may bound.
+
     Raises:
-      InputError: There is no search.
+      InputError: There is no search, or it bounds another cost.
     """
-    return _constraint(experiment, SearchConfig.load(folder).constraint)
+    ranges = SearchConfig.load(folder).constraint
+    with errors.about(folder.config):
+        return _constraint(experiment, ranges, costs)
 
 
 def _constraint(
     experiment: experiment_lib.Experiment,
     ranges: Mapping[str, constraint_lib.Range],
+    costs: Sequence[cost.Cost],
 ) -> constraint_lib.Constraint:
+    named = {each.name: each for each in costs}
+    for name in ranges:
+        if name not in named:
+            raise errors.InputError(
+                f"the constraint bounds {name}; it can bound {', '.join(named)}"
+            )
     return constraint_lib.Constraint(
         experiment.space,
-        functools.partial(cost.costs, experiment.model),
-        ranges,
+        experiment.model,
+        {named[name]: allowed for name, allowed in ranges.items()},
     )

@@ -1,4 +1,4 @@
-"""A subnet as a SavedModel that takes pixels and gives labels."""
+"""A subnet as a SavedModel that takes images and returns labels."""
 
 import logging
 import os
@@ -21,14 +21,17 @@ _LOGGER = logging.getLogger(__name__)
 class ServedSubnet(tf.Module):
     """The two signatures around a subnet.
 
-    `serving_default` takes `images`, float32 [batch, height, width, 3], RGB
-    in [0, 1]; `serving_bytes` takes `image_bytes`, string [batch], JPEG or PNG
-    of any size. Both return `logits` and `probabilities`, float32
+    `serving_default` takes `images`, float32 [batch, height, width, 3], RGB in
+    [0, 1]. `serving_bytes` takes `image_bytes`, string [batch], JPEG or PNG of
+    any size. Both return `logits` and `probabilities`, float32
     [batch, num_classes], and `classes`, string [batch], the likeliest labels.
 
     Args:
-      subnet: normalized images -> logits.
-      source: the data set that it was trained on.
+      subnet: Model from normalized images to logits.
+      source: Data set that the subnet was trained on.
+
+    Attributes:
+      image_shape: Height, width and channels of the input.
     """
 
     def __init__(
@@ -37,8 +40,8 @@ class ServedSubnet(tf.Module):
         source: datasets.Source,
     ):
         super().__init__()
-        # The weights, and not the Keras model: else every layer would be
-        # traced once more and saved as an object of its own.
+        # Not the Keras model: every layer of it would be traced once more and
+        # saved as an object of its own.
         self._weights = subnet.variables
         self._logits = subnet.call
         self._labels = list(source.labels)
@@ -100,17 +103,17 @@ def export(
     the warm-up requests of TF Serving.
 
     Args:
-      supernet: the weights.
-      architecture: one of its space.
-      dataset: name of the one that it was trained on, for the normalization
-        and the labels.
-      folder: to make; for TF Serving its name is the version number.
-      image_size: of the input; see `subnet.inherit`.
-      data_dir: where prepared data sets are kept, as some know the names of
-        their classes only there; TFDS's default if None.
+      supernet: Supernet whose weights the subnet inherits.
+      architecture: Architecture of the supernet's space.
+      dataset: Name of the data set that the supernet was trained on, for the
+        normalization and the labels.
+      folder: Folder to make. TF Serving takes its name as the version number.
+      image_size: Input size in pixels; see `subnet.inherit`.
+      data_dir: Folder of prepared data sets; None for TFDS's default. Some
+        data sets know the names of their classes only there.
 
     Raises:
-      InputError: the data set has other classes, the architecture is outside
+      InputError: The data set has other classes, the architecture is outside
         the space, the image size is no multiple of the patch size, or the
         folder exists or cannot be written.
     """
@@ -144,7 +147,7 @@ def export(
 def exported_architecture(
     folder: str | os.PathLike[str],
 ) -> architecture_lib.Architecture | None:
-    """The architecture of a folder that `export` made; None for another."""
+    """The architecture that `export` wrote into a folder; None if none."""
     path = pathlib.Path(folder) / "assets.extra" / "architecture.json"
     try:
         return architecture_lib.Architecture.load(path)
@@ -159,11 +162,11 @@ def require_free(
     """Fails before long work whose export would fail.
 
     Args:
-      folder: to be made.
-      expected: what it may hold already.
+      folder: Folder to be made.
+      expected: Architecture that the folder may hold already; None for none.
 
     Raises:
-      InputError: the folder exists and holds something else.
+      InputError: The folder exists and holds something else.
     """
     if files.is_new(folder):
         return

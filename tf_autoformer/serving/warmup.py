@@ -12,8 +12,8 @@ def write(extra: pathlib.Path, image_shape: Sequence[int]) -> None:
     """Writes `tf_serving_warmup_requests`, one for each signature.
 
     Args:
-      extra: the folder `assets.extra` of a SavedModel.
-      image_shape: height, width and channels.
+      extra: Folder `assets.extra` of a SavedModel.
+      image_shape: Height, width and channels of the input.
     """
     image = np.zeros([1, *image_shape], np.float32)
     encoded = tf.io.encode_png(tf.zeros(image_shape, tf.uint8)).numpy()

@@ -1,1 +1,1 @@
-"""What can be searched and what it costs; pure Python."""
+"""Search spaces, architectures and their costs; pure Python."""

@@ -1,4 +1,4 @@
-"""One architecture: what the search chooses."""
+"""One architecture: the dimensions that the search chooses."""
 
 import dataclasses
 import os
@@ -14,10 +14,10 @@ class Architecture:
     """A subnet's dimensions (paper, section 3.1).
 
     Attributes:
-      embed_dim: embedding dimension of the whole network.
-      depth: number of transformer blocks.
-      num_heads: attention heads of each block, `depth` entries.
-      mlp_ratio: hidden over embedding dimension of each block's MLP, `depth`
+      embed_dim: Embedding dimension of the whole network.
+      depth: Number of transformer blocks.
+      num_heads: Number of attention heads of each block, `depth` entries.
+      mlp_ratio: Hidden over embedding dimension of each block's MLP, `depth`
         entries.
     """
 
@@ -40,7 +40,7 @@ class Architecture:
         """Reads the JSON form, `{"embed_dim": 384, "depth": 13, ...}`.
 
         Raises:
-          InputError: a field is missing, unknown or of the wrong type.
+          InputError: A field is missing, unknown or of the wrong type.
         """
         fields = [field.name for field in dataclasses.fields(cls)]
         values = parsing.fields("an architecture", values, fields)

@@ -2,17 +2,17 @@
 
 import dataclasses
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from tf_autoformer import errors
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import sampling, search_space
+from tf_autoformer.space import cost, sampling, search_space
+from tf_autoformer.space import model as model_lib
 
 Architecture = architecture_lib.Architecture
-CostFunction = Callable[[Architecture], Mapping[str, float]]
 
-# Uniform draws before the search for a feasible architecture is guided; then
-# the walks, and the steps of each, before it gives up.
+# Uniform draws before the search for a feasible architecture is guided, and
+# then the walks, and the steps of each walk, before it gives up.
 _UNIFORM_TRIES = 200
 _WALKS = 40
 _STEPS = 250
@@ -23,8 +23,8 @@ class Range:
     """The allowed values of one cost, both ends included.
 
     Attributes:
-      minimum: None for no lower end.
-      maximum: None for no upper end.
+      minimum: Lower end; None if there is none.
+      maximum: Upper end; None if there is none.
     """
 
     minimum: float | None = None
@@ -48,7 +48,7 @@ class Range:
             )
 
     def violation(self, value: float) -> float:
-        """How far outside `value` is, relative to the bound; 0 if inside."""
+        """The distance of `value` to the bound, relative to it; 0 if inside."""
         if self.minimum is not None and value < self.minimum:
             return (self.minimum - value) / self.minimum
         if self.maximum is not None and value > self.maximum:
@@ -56,7 +56,7 @@ class Range:
         return 0.0
 
     def __str__(self) -> str:
-        """For error messages."""
+        """The range as text, for error messages."""
         if self.minimum is None and self.maximum is None:
             return "of any value"
         if self.minimum is None:
@@ -68,31 +68,30 @@ class Range:
 
 @dataclasses.dataclass(frozen=True)
 class Constraint:
-    """Constraint C of Algorithm 2: a range for each named cost.
+    """Constraint C of Algorithm 2: a range for each bounded cost.
 
     Attributes:
-      space: the architectures to choose from.
-      cost_of: architecture -> cost by name.
-      ranges: the bounded costs.
+      space: Architectures to choose from.
+      model: Fixed part of the network, which the costs depend on.
+      ranges: Allowed range of each bounded cost.
     """
 
     space: search_space.SearchSpace
-    cost_of: CostFunction
-    ranges: Mapping[str, Range]
+    model: model_lib.ModelConfig
+    ranges: Mapping[cost.Cost, Range]
 
     def __str__(self) -> str:
         """Every bounded cost with its range."""
-        bounds = (f"{name} {allowed}" for name, allowed in self.ranges.items())
+        bounds = (
+            f"{each.name} {allowed}" for each, allowed in self.ranges.items()
+        )
         return " and ".join(bounds) or "none"
 
     def violation(self, architecture: Architecture) -> float:
         """Sum of the relative violations; 0 means satisfied."""
-        if not self.ranges:
-            return 0.0
-        costs = self.cost_of(architecture)
         return sum(
-            allowed.violation(costs[name])
-            for name, allowed in self.ranges.items()
+            allowed.violation(each.measure(self.model, architecture))
+            for each, allowed in self.ranges.items()
         )
 
     def allows(self, architecture: Architecture) -> bool:
@@ -100,44 +99,53 @@ class Constraint:
         return self.violation(architecture) == 0
 
     def require_reachable(self) -> None:
-        """Fails at once if a range lies outside what the space can cost.
+        """Fails at once if a range lies outside the costs of the space.
+
+        Only costs that grow with the architecture are checked. The space's
+        extremes say nothing about the others.
 
         Raises:
-          InputError: names the cost, the range and the space's own range.
+          InputError: A range is out of reach. The message names the cost, the
+            range and the space's own range.
         """
-        low = self.cost_of(self.space.smallest)
-        high = self.cost_of(self.space.largest)
-        for name, allowed in self.ranges.items():
-            if (
-                allowed.maximum is not None and allowed.maximum < low[name]
-            ) or (allowed.minimum is not None and allowed.minimum > high[name]):
+        for each, allowed in self.ranges.items():
+            if not each.grows:
+                continue
+            low = each.measure(self.model, self.space.smallest)
+            high = each.measure(self.model, self.space.largest)
+            if (allowed.maximum is not None and allowed.maximum < low) or (
+                allowed.minimum is not None and allowed.minimum > high
+            ):
                 raise errors.InputError(
-                    f"no architecture has {name} {allowed}: the space reaches "
-                    f"from {low[name]:,} to {high[name]:,} {name}"
+                    f"no architecture has {each.name} {allowed}: the space "
+                    f"reaches from {each.number(low)} to {each.text(high)}"
                 )
 
     def sample(self, rng: random.Random) -> Architecture:
         """Draws an architecture that satisfies the constraint.
 
-        Uniform draws are rejected until one fits. Where the constraint leaves
-        so little of the space that none does, walks of single changes, none
-        of which increases the violation, look for a way in.
+        Uniform draws are rejected until one fits. If the constraint leaves so
+        little of the space that none does, walks look for a way in. A step of
+        a walk is a single change that does not increase the violation.
 
         Raises:
-          InputError: none was found.
+          InputError: No such architecture was found. The message names the
+            costs of the closest one.
         """
         self.require_reachable()
+        tried = []
         for _ in range(_UNIFORM_TRIES):
-            drawn = sampling.uniform(self.space, rng)
-            if self.allows(drawn):
-                return drawn
-        ends = []
+            tried.append(sampling.uniform(self.space, rng))
+            if self.allows(tried[-1]):
+                return tried[-1]
         for _ in range(_WALKS):
-            ends.append(self._walk(rng))
-            if self.allows(ends[-1]):
-                return ends[-1]
-        closest = self.cost_of(min(ends, key=self.violation))
-        found = " and ".join(f"{closest[n]:,} {n}" for n in self.ranges)
+            tried.append(self._walk(rng))
+            if self.allows(tried[-1]):
+                return tried[-1]
+        closest = min(tried, key=self.violation)
+        found = " and ".join(
+            each.text(each.measure(self.model, closest)) for each in self.ranges
+        )
         raise errors.InputError(
             f"no architecture found with {self}; the closest has {found}"
         )

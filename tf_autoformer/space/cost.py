@@ -1,7 +1,14 @@
-"""What an architecture costs: parameters and multiply-accumulates."""
+"""Costs of an architecture: parameters, multiply-accumulates and others.
 
+A cost is a value, a `Cost`. Constraint, candidates, report and pictures take
+such values. `COSTS` are those that follow from an architecture's shapes alone.
+A cost that exists only at run time, such as a latency, is handed over by the
+caller.
+"""
+
+import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import extents
@@ -11,8 +18,43 @@ Architecture = architecture_lib.Architecture
 ModelConfig = model_lib.ModelConfig
 
 
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """A cost of an architecture.
+
+    >>> latency = Cost("latency", "ms", predict, "milliseconds for one image")
+    >>> latency.text(3.7)
+    '3.70 ms'
+
+    Attributes:
+      name: Key of the cost in constraints, in candidates.jsonl and in flags.
+      unit: Unit, as it stands behind a number.
+      measure: Function from the fixed part of the network and an architecture
+        to a positive number, an integer if it counts. The number is the same
+        each time, so that a search can be continued.
+      help: Plural noun for --help and axes, as in "At most so many …".
+      grows: Whether an architecture that is larger in some dimensions and
+        smaller in none never costs less. Only then do the smallest and the
+        largest architecture bound the cost.
+    """
+
+    name: str
+    unit: str
+    measure: Callable[[ModelConfig, Architecture], float]
+    help: str
+    grows: bool = False
+
+    def number(self, value: float) -> str:
+        """A value without its unit: "13,458" for a count, else "3.70"."""
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+    def text(self, value: float) -> str:
+        """A value with its unit: "13,458 params", "3.70 ms"."""
+        return f"{self.number(value)} {self.unit}"
+
+
 def params(model: ModelConfig, architecture: Architecture) -> int:
-    """Parameters that the subnet holds, embeddings and biases included."""
+    """Number of the subnet's parameters, embeddings and biases included."""
     return sum(
         math.prod(layer.shape(weight))
         for layer in extents.layers(model, extents.of(architecture)).values()
@@ -25,13 +67,13 @@ def macs_by_part(
 ) -> dict[str, int]:
     """Multiply-accumulates of one image's forward pass, for each part.
 
-    Counted are the matrix products; biases, norms, softmax, GELU and
-    additions are not. `relative_position` is what its two products cost as
-    the paper writes them, over all pairs of tokens.
+    The count covers the matrix products. It leaves out biases, norms, softmax,
+    GELU and additions. `relative_position` counts its two products as the
+    paper writes them, over all pairs of tokens.
 
     Returns:
-      Part -> MACs. `patch_embedding`, `projections` (QKV and output),
-      `attention` (QKᵀ and AV), `relative_position`, `mlp`, `head`.
+      Part -> MACs. The parts are `patch_embedding`, `projections` (QKV and
+      output), `attention` (QKᵀ and AV), `relative_position`, `mlp` and `head`.
     """
     rows, columns = model.grid
     tokens = model.num_tokens
@@ -68,16 +110,22 @@ def macs_by_part(
 def macs(model: ModelConfig, architecture: Architecture) -> int:
     """Multiply-accumulates of one image's forward pass.
 
-    Relative position is left out, as in the paper's FLOPs; `macs_by_part`
-    has it.
+    Relative position is left out, as in the paper's FLOPs. `macs_by_part` has
+    it.
     """
     parts = macs_by_part(model, architecture)
     return sum(parts.values()) - parts["relative_position"]
 
 
-def costs(model: ModelConfig, architecture: Architecture) -> Mapping[str, int]:
-    """Every cost that a constraint can bound, by name."""
-    return {
-        "params": params(model, architecture),
-        "macs": macs(model, architecture),
-    }
+PARAMS = Cost("params", "params", params, "parameters", grows=True)
+MACS = Cost(
+    "macs", "MACs", macs, "multiply-accumulates for one image", grows=True
+)
+COSTS = (PARAMS, MACS)
+
+
+def measured(
+    costs: Iterable[Cost], model: ModelConfig, architecture: Architecture
+) -> dict[str, float]:
+    """The values of some costs, by name."""
+    return {each.name: each.measure(model, architecture) for each in costs}

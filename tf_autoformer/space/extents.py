@@ -1,9 +1,9 @@
-"""Weight entanglement: which prefix of every weight an architecture selects.
+"""Weight entanglement: the prefix of every weight that an architecture selects.
 
 The supernet owns each weight at its maximum size. An architecture selects a
-prefix of every axis of every weight (paper, section 3.2). This module is the
-only place that says which: the forward pass slices by it, the optimizer
-updates by it, the cost model counts by it and the exporter copies by it.
+prefix of every axis of every weight (paper, section 3.2). This module alone
+decides the prefixes: the forward pass slices by it, the optimizer updates by
+it, the cost model counts by it and the exporter copies by it.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from tf_autoformer.space import model as model_lib
 EMBED = "embed"
 HEADS = "heads"
 HIDDEN = "hidden"
-QKV = "qkv"  # 3·heads·head_dim, of a bias without axes for these.
+QKV = "qkv"  # The one axis of a flat bias, 3·heads·head_dim long.
 
 Axes = tuple[int | str, ...]
 WeightAxes = dict[str, Axes]
@@ -29,9 +29,9 @@ class Extents(NamedTuple):
     every architecture of one depth without a new trace.
 
     Attributes:
-      embed_dim: scalar.
-      num_heads: [depth].
-      hidden_dim: [depth].
+      embed_dim: Embedding dimension, a scalar.
+      num_heads: Number of heads of each block, [depth].
+      hidden_dim: Hidden dimension of each block's MLP, [depth].
     """
 
     embed_dim: Any
@@ -119,8 +119,8 @@ class Layer(NamedTuple):
     """A layer of the network.
 
     Attributes:
-      axes: weight -> axes.
-      sizes: elastic axis -> its size in this layer.
+      axes: Weight -> axes.
+      sizes: Elastic axis -> its size in this layer.
     """
 
     axes: WeightAxes
@@ -137,7 +137,7 @@ class Layer(NamedTuple):
 def sizes(
     model: model_lib.ModelConfig, embed_dim: Any, heads: Any, hidden_dim: Any
 ) -> dict[str, Any]:
-    """Elastic axis -> its size in a block, integer or int32 scalar tensor."""
+    """Elastic axis -> its size in a block, an integer or int32 scalar."""
     return {
         EMBED: embed_dim,
         HEADS: heads,
@@ -150,12 +150,12 @@ def layers(model: model_lib.ModelConfig, extents: Extents) -> dict[str, Layer]:
     """Every layer of a subnet, in the order of the forward pass.
 
     Args:
-      model: the fixed part of the network.
-      extents: the subnet's; `num_heads` and `hidden_dim` are sequences, whose
-        length is the depth.
+      model: Fixed part of the network.
+      extents: Extents of the subnet. `num_heads` and `hidden_dim` are
+        sequences, whose length is the depth.
 
     Returns:
-      Layer name -> its weights' axes and the sizes of the elastic ones.
+      Layer name -> axes of its weights, and sizes of the elastic axes.
     """
     shared = {EMBED: extents.embed_dim}
     result = {

@@ -1,4 +1,4 @@
-"""Everything about the network that an architecture does not choose."""
+"""The fixed part of the network, which no architecture chooses."""
 
 import dataclasses
 from typing import Literal
@@ -35,8 +35,8 @@ class ModelConfig:
       drop_path: Drop-path rate of the supernet's last block. It grows
         linearly from 0.
       init_stddev: Standard deviation of the initial kernels and embeddings.
-        The paper's 0.02 is for its widths; a network far narrower learns
-        faster from more.
+        The paper's 0.02 suits its widths. A far narrower network learns
+        faster with a larger value.
     """
 
     num_classes: int = rules.field(dataclasses.MISSING, rules.POSITIVE)
@@ -81,7 +81,7 @@ class ModelConfig:
 
     @property
     def num_tokens(self) -> int:
-        """Patches and the class token."""
+        """Number of tokens: the patches and the class token."""
         rows, columns = self.grid
         return rows * columns + 1
 
@@ -96,6 +96,6 @@ class ModelConfig:
         return self.position in ("relative", "both")
 
     def drop_path_rates(self, depth: int) -> list[float]:
-        """The rate of each block of a supernet of `depth` blocks."""
+        """The drop-path rate of each block of a supernet of `depth` blocks."""
         steps = max(depth - 1, 1)
         return [self.drop_path * block / steps for block in range(depth)]

@@ -1,4 +1,4 @@
-"""Checked values out of parsed JSON; errors name field, value and rule."""
+"""Checked values out of parsed JSON. Errors name field, value and rule."""
 
 import dataclasses
 import types
@@ -10,7 +10,7 @@ from tf_autoformer import errors
 
 _Number = TypeVar("_Number", int, float)
 
-# So that no product of sizes overflows.
+# Bound of a number: no product of sizes overflows.
 _MOST = 1000
 
 
@@ -22,8 +22,14 @@ def fields(
 ) -> Mapping[str, Any]:
     """`values`, a mapping with all required fields and no unknown one.
 
+    Args:
+      what: Name of the object, for the message.
+      values: Parsed JSON.
+      required: Fields that must be there.
+      optional: Fields that may be there.
+
     Raises:
-      InputError: it is not.
+      InputError: `values` is no mapping, or a field is missing or unknown.
     """
     rule = f"{what} has the fields {', '.join(required)}"
     if not isinstance(values, Mapping):
@@ -43,7 +49,7 @@ def mapping(field: str, value: Any) -> Mapping[str, Any]:
     """A mapping of names.
 
     Raises:
-      InputError: It is not.
+      InputError: The value is no mapping.
     """
     if not isinstance(value, Mapping):
         raise errors.InputError(f"{field} is {value!r}; it must be a mapping")
@@ -55,8 +61,8 @@ def config(kind: type, values: Any) -> Any:
 
     Args:
       kind: Dataclass of numbers, strings, and tuples and unions of these.
-      values: Parsed JSON. A field may be missing if its metadata say what
-        was `before` it; see `rules.field`.
+      values: Parsed JSON. A field may be missing if its metadata have a
+        `before`; see `rules.field`.
 
     Raises:
       InputError: A field is missing, unknown or of the wrong type, or breaks
@@ -81,10 +87,15 @@ def config(kind: type, values: Any) -> Any:
 
 
 def typed(name: str, value: Any, kind: Any) -> Any:
-    """`value`, which has the type of a dataclass's field; lists as tuples.
+    """`value` of the type of a dataclass's field; a list becomes a tuple.
+
+    Args:
+      name: Name of the field, for the message.
+      value: Parsed JSON.
+      kind: Type of the field.
 
     Raises:
-      InputError: It has another type.
+      InputError: The value has another type.
     """
     parts = typing.get_args(kind)
     if isinstance(kind, types.UnionType):
@@ -102,7 +113,7 @@ def typed(name: str, value: Any, kind: Any) -> Any:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    """Whether the type is right, at the outermost level."""
+    """Whether the outermost type is right."""
     if typing.get_origin(kind) is tuple:
         parts = typing.get_args(kind)
         return isinstance(value, list) and len(value) == len(parts)
@@ -119,7 +130,7 @@ def integer(field: str, value: Any) -> int:
     """A positive whole number.
 
     Raises:
-      InputError: it is not.
+      InputError: The value is not a positive whole number.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise errors.InputError(
@@ -132,7 +143,7 @@ def number(field: str, value: Any) -> float:
     """A positive number.
 
     Raises:
-      InputError: it is not.
+      InputError: The value is not a positive number, or too large.
     """
     if (
         isinstance(value, bool)
@@ -146,19 +157,21 @@ def number(field: str, value: Any) -> float:
 
 
 def integers(field: str, values: Any) -> tuple[int, ...]:
-    """A list of positive whole numbers.
+    """A list of positive whole numbers, as a tuple.
 
     Raises:
-      InputError: it is not; the message names the entry.
+      InputError: The value is no list, or an entry is no such number. The
+        message names the entry.
     """
     return _entries(field, values, integer)
 
 
 def numbers(field: str, values: Any) -> tuple[float, ...]:
-    """A list of positive numbers.
+    """A list of positive numbers, as a tuple.
 
     Raises:
-      InputError: it is not; the message names the entry.
+      InputError: The value is no list, or an entry is no such number. The
+        message names the entry.
     """
     return _entries(field, values, number)
 

@@ -20,7 +20,7 @@ def block(space: SearchSpace, rng: random.Random) -> Block:
 def redraw_depth(
     space: SearchSpace, blocks: list[Block], rng: random.Random
 ) -> list[Block]:
-    """Draws a depth: drops the last blocks or draws new ones behind them."""
+    """Draws a depth: drops the last blocks or draws more blocks at the end."""
     depth = rng.choice(space.depths)
     new = [block(space, rng) for _ in range(depth - len(blocks))]
     return blocks[:depth] + new
@@ -55,7 +55,9 @@ Rule = Callable[[SearchSpace, random.Random], Paths]
 
 
 class Sampler:
-    """A seeded stream of what the steps train, which can be saved.
+    """A seeded stream of the paths that the steps train.
+
+    Its position can be saved and restored.
 
     Args:
       space: Architectures to draw from.
@@ -77,6 +79,6 @@ class Sampler:
         return json.dumps(self._rng.getstate())
 
     def restore(self, state: str) -> None:
-        """Continues from a `state`."""
+        """Continues from a position that `state` gave."""
         version, internal, gauss_next = json.loads(state)
         self._rng.setstate((version, tuple(internal), gauss_next))

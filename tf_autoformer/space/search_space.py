@@ -14,13 +14,13 @@ Architecture = architecture_lib.Architecture
 
 @dataclasses.dataclass(frozen=True)
 class Allocation:
-    """The size of a supernet, of every block alike.
+    """The size of a supernet. All blocks are alike.
 
     Attributes:
-      embed_dim: embedding dimension.
-      depth: number of transformer blocks.
-      num_heads: attention heads.
-      mlp_ratio: hidden over embedding dimension.
+      embed_dim: Embedding dimension.
+      depth: Number of transformer blocks.
+      num_heads: Number of attention heads of a block.
+      mlp_ratio: Hidden over embedding dimension of a block's MLP.
     """
 
     embed_dim: int
@@ -44,13 +44,13 @@ class SearchSpace:
     block by itself, embedding dimension and depth once (paper, section 3.1).
 
     Attributes:
-      embed_dims: choices of the embedding dimension.
-      depths: choices of the depth.
-      num_heads: choices of the heads.
-      mlp_ratios: choices of the MLP ratio.
-      allocation: what the supernet has; the largest choices by default.
-      published: names of `space.published`'s subnets of this space, which
-        are in it even where a dimension is none of the choices.
+      embed_dims: Choices of the embedding dimension.
+      depths: Choices of the depth.
+      num_heads: Choices of the number of heads.
+      mlp_ratios: Choices of the MLP ratio.
+      allocation: Size of the supernet; None for the largest choices.
+      published: Names of subnets in `space.published` that belong to this
+        space, even if a dimension is none of the choices.
     """
 
     embed_dims: tuple[int, ...]
@@ -96,10 +96,12 @@ class SearchSpace:
 
     @classmethod
     def from_dict(cls, values: Any) -> "SearchSpace":
-        """Reads the JSON form: the fields, of which only choices must be there.
+        """Reads the JSON form: a mapping of the fields.
+
+        Only the choices are required.
 
         Raises:
-          InputError: a field is missing, unknown or of the wrong type.
+          InputError: A field is missing, unknown or of the wrong type.
         """
         values = parsing.fields(
             "a search space", values, _CHOICES, ["allocation", "published"]
@@ -135,16 +137,17 @@ class SearchSpace:
         whatever its dimensions.
 
         Raises:
-          InputError: names the field, the block, the value and the choices.
+          InputError: The architecture is outside. The message names the
+            field, the block, the value and the choices.
         """
         if self.rule_for(architecture) is None:
             self._require_choices(architecture)
 
     def rule_for(self, architecture: Architecture) -> str | None:
-        """Why an architecture that breaks the choices is in the space.
+        """The rule that lets an architecture outside the choices in.
 
         Returns:
-          One line, or None if no such rule is needed or applies.
+          One line, or None if no rule is needed or none applies.
         """
         for name in self.published:
             if architecture == published.load(name):
@@ -184,7 +187,7 @@ class SearchSpace:
 
     @property
     def allocated(self) -> Architecture:
-        """The supernet's own size."""
+        """The architecture of the whole supernet."""
         if self.allocation is None:
             return self.largest
         return self.allocation.architecture
@@ -230,8 +233,8 @@ def _uniform(
 def everything_in(allocation: Allocation) -> SearchSpace:
     """The space of a supernet of which only the size is known.
 
-    It has every depth and number of heads, and in steps of 8 and 0.5 every
-    embedding dimension and MLP ratio.
+    It has every depth and every number of heads up to that size. Embedding
+    dimensions are in steps of 8 and MLP ratios in steps of 0.5.
     """
     embed_dims = range(8, allocation.embed_dim, 8)
     ratios = [step / 2 for step in range(1, int(2 * allocation.mlp_ratio) + 1)]
@@ -257,7 +260,7 @@ def _allocation(values: Any) -> Allocation | None:
     )
 
 
-# So many choices are listed, of more the first two and the last.
+# Choices that are listed in full. Of more, the first two and the last are.
 _LISTED = 10
 
 

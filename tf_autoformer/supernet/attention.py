@@ -20,10 +20,10 @@ def self_attention(
         [3, heads, head_dim] or flat [3 * heads * head_dim],
         `projection_kernel` [heads, head_dim, embed], `projection_bias`
         [embed] and, with relative position, four tables [2R + 2, head_dim].
-      grid: rows and columns of patches; tokens = rows * columns + 1.
+      grid: Rows and columns of patches; tokens = rows * columns + 1.
 
     Returns:
-      [batch, tokens, embed].
+      Tokens, [batch, tokens, embed].
     """
     kernel = weights["qkv_kernel"]
     heads, dim = tf.shape(kernel)[2], kernel.shape[3]
@@ -54,18 +54,18 @@ def _attend(
 ) -> tf.Tensor:
     """The contexts of all heads, side by side.
 
-    Only the attention and what its product is made of are kept for the
-    gradient: the rest is cheaper to make again.
+    The gradient keeps the attention, the context and the arguments. All else
+    is cheaper to compute again.
 
     Args:
-      qkv: [batch, tokens, 3 * heads * head_dim].
-      tables: of the relative position, or none.
-      grid: rows and columns of patches.
-      heads: scalar.
-      dim: of a head.
+      qkv: Queries, keys and values, [batch, tokens, 3 * heads * head_dim].
+      tables: Tables of the relative position; empty without it.
+      grid: Rows and columns of patches.
+      heads: Number of heads, a scalar.
+      dim: Width of a head.
 
     Returns:
-      [batch, tokens, heads * head_dim].
+      Contexts, [batch, tokens, heads * head_dim].
     """
     batch, tokens = tf.shape(qkv)[0], qkv.shape[1]
     indicators = relative_position.indicators(grid)
@@ -77,7 +77,7 @@ def _attend(
     def split(
         qkv: tf.Tensor, tables: relative_position.Tables
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Query, with its terms of relative position, key and value."""
+        """Query, key and value. The query has its relative terms appended."""
         qkv = tf.reshape(qkv, [batch, tokens, 3, heads, dim])
         qkv = tf.transpose(qkv, [2, 0, 3, 1, 4])
         query, key, value = tf.unstack(qkv)  # [batch, heads, tokens, dim]
@@ -88,7 +88,7 @@ def _attend(
         return query, key, value
 
     def extended(x: tf.Tensor, *columns: tf.Tensor) -> tf.Tensor:
-        """A key or value with its position, for the relative terms."""
+        """A key or value with its position appended, for relative terms."""
         return tf.concat(
             [x, *([indicators] if tables else []), *columns], axis=-1
         )
@@ -159,10 +159,11 @@ def _attend(
 class ElasticAttention(elastic.ElasticLayer):
     """Self-attention over prefixes of the embedding and of the heads.
 
-    Args:
-      grid: rows and columns of patches.
-
     Weights: see `self_attention`.
+
+    Args:
+      grid: Rows and columns of patches.
+      **kwargs: Arguments of `ElasticLayer`.
     """
 
     def __init__(self, grid: tuple[int, int], **kwargs: Any):

@@ -16,7 +16,8 @@ def add(x: tf.Tensor, residual: tf.Tensor, keep: tf.Tensor | None) -> tf.Tensor:
     Args:
       x: [batch, tokens, embed].
       residual: [batch, tokens, embed].
-      keep: [batch], by sample 0 or 1 / (1 - rate); None drops nothing.
+      keep: Factor of each sample's residual, [batch]: 0 or 1 / (1 - rate).
+        None drops nothing.
     """
 
     def kept(y: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
@@ -41,10 +42,14 @@ class ElasticBlock(tf.keras.layers.Layer):
     """A pre-norm transformer block of elastic layers.
 
     Args:
-      model: the fixed part of the network.
-      maximum: elastic axis -> its size in the supernet.
-      dtype: Keras policy of what multiplies matrices; norms and the sums of
-        residuals are float32 always.
+      model: Fixed part of the network.
+      maximum: Elastic axis -> its size in the supernet.
+      dtype: Keras policy of the layers that multiply matrices. Norms and the
+        sums of residuals are always float32.
+      **kwargs: Arguments of the Keras layer.
+
+    Attributes:
+      layers: Elastic layers of the block, by name.
     """
 
     def __init__(
@@ -104,11 +109,11 @@ class ElasticBlock(tf.keras.layers.Layer):
 
         Args:
           inputs: [batch, tokens, embed].
-          weights: layer -> weight -> prefix.
-          keep: for each residual; see `add`.
+          weights: Layer -> weight -> prefix.
+          keep: The `keep` of `add` for each residual.
 
         Returns:
-          [batch, tokens, embed].
+          Tokens, [batch, tokens, embed].
         """
 
         def apply(name: str, x: tf.Tensor) -> tf.Tensor:

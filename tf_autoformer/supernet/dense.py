@@ -14,14 +14,14 @@ def dense(
 ) -> tf.Tensor:
     """x·kernel + bias over the last axis, as one matrix product.
 
-    The product is made in the kernel's dtype, all else in float32.
+    The product is computed in the kernel's dtype, all else in float32.
 
     Args:
       x: [..., inputs], of the kernel's dtype.
       kernel: [inputs, units].
       bias: [units].
-      gelu: whether to take gelu(x) in place of x. The gradient then makes it
-        again from x, so that one of the two is kept in memory.
+      gelu: Whether to take gelu(x) in place of x. The gradient then computes
+        it again from x, so that only x is kept in memory.
     """
     units = tf.shape(kernel)[1]
     leading = [-1] + x.shape[1:-1].as_list()
@@ -77,7 +77,9 @@ class ElasticDense(elastic.ElasticLayer):
     Weights: `kernel` [inputs, units], `bias` [units].
 
     Args:
-      gelu: whether the activation goes before it.
+      *args: Arguments of `ElasticLayer`.
+      gelu: Whether the layer applies GELU to its inputs.
+      **kwargs: Arguments of `ElasticLayer`.
     """
 
     def __init__(self, *args: Any, gelu: bool = False, **kwargs: Any):

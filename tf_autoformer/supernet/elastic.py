@@ -14,8 +14,8 @@ def prefix(variable: tf.Variable, shape: Sequence[Any]) -> tf.Tensor:
     """The leading box of a variable.
 
     Args:
-      variable: a weight.
-      shape: the box's size on each axis, integer or int32 scalar tensor.
+      variable: Weight of maximum size.
+      shape: Size of the box on each axis, an integer or int32 scalar tensor.
     """
     return tf.slice(variable, [0] * len(shape), shape)
 
@@ -23,11 +23,11 @@ def prefix(variable: tf.Variable, shape: Sequence[Any]) -> tf.Tensor:
 def initializer(
     weight: str, stddev: float
 ) -> tf.keras.initializers.Initializer:
-    """How a weight of this name starts: zero, one or truncated normal.
+    """The initializer of a weight: zero, one or truncated normal.
 
     Args:
-      weight: its name.
-      stddev: of kernels and embeddings.
+      weight: Name of the weight, which decides.
+      stddev: Standard deviation of kernels and embeddings.
     """
     kind = weight.rsplit("_", 1)[-1]
     if kind in ("bias", "beta"):
@@ -41,14 +41,16 @@ class ElasticLayer(tf.keras.layers.Layer):
     """Owns weights at their maximum size and computes with prefixes of them.
 
     `slices` hands out the prefixes, so that a gradient tape can watch them in
-    place of the variables; `forward` is a pure function of inputs and slices.
-    Each weight is an attribute of its name. With axes that are all integers
-    the layer has one fixed size: so the standalone subnet uses it.
+    place of the variables. `forward` is a pure function of inputs and slices.
+    Each weight is an attribute of its name. A layer whose axes are all
+    integers has one fixed size, and the standalone subnet uses it so.
 
     Args:
-      axes: weight -> axes, from `space.extents`.
-      maximum: elastic axis -> its size in the supernet.
-      stddev: of the initial kernels and embeddings.
+      axes: Weight -> axes, from `space.extents`.
+      maximum: Elastic axis -> its size in the supernet; None if no axis is
+        elastic.
+      stddev: Standard deviation of the initial kernels and embeddings.
+      **kwargs: Arguments of the Keras layer.
     """
 
     def __init__(
@@ -79,7 +81,7 @@ class ElasticLayer(tf.keras.layers.Layer):
         """The prefix of each weight.
 
         Args:
-          sizes: elastic axis -> its size in the subnet, integer or int32
+          sizes: Elastic axis -> its size in the subnet, an integer or int32
             scalar tensor, at most the maximum.
         """
         layer = extents.Layer(self.axes, sizes)
@@ -97,7 +99,12 @@ class ElasticLayer(tf.keras.layers.Layer):
         }
 
     def forward(self, inputs: tf.Tensor, weights: Weights) -> tf.Tensor:
-        """The layer's output from prefixes of its weights, `cast`."""
+        """The layer's output from prefixes of its weights.
+
+        Args:
+          inputs: Inputs in the dtype in which the layer computes.
+          weights: Prefixes in the same dtype; see `cast`.
+        """
         raise NotImplementedError
 
     def call(

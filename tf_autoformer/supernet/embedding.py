@@ -60,15 +60,15 @@ def resize_position(
 ) -> tf.Tensor:
     """The position embedding of another grid, interpolated as in DeiT.
 
-    Bicubic between the patches; the class token's stays.
+    Patches are interpolated bicubically. The class token's entry stays.
 
     Args:
       embedding: [1, 1 + old patches, embed].
-      old: its rows and columns of patches.
-      new: rows and columns of the result.
+      old: Rows and columns of patches in `embedding`.
+      new: Rows and columns of patches in the result.
 
     Returns:
-      [1, 1 + new patches, embed].
+      Position embedding, [1, 1 + new patches, embed].
     """
     if old == new:
         return embedding
@@ -90,13 +90,13 @@ _SHARPNESS = -0.75
 
 
 def _bicubic(old: int, new: int) -> np.ndarray:
-    """The weights of old samples on an axis in each new one.
+    """The weights of the old samples of an axis in each new sample.
 
-    Cubic convolution with the samples' centres at half pixels, the outermost
-    repeated beyond the ends, no antialiasing (Keys 1981, equation 4).
+    Cubic convolution without antialiasing (Keys 1981, equation 4). The samples'
+    centres are at half pixels. Beyond the ends the outermost sample repeats.
 
     Returns:
-      float32 [new, old], rows of sum 1.
+      Weights, float32 [new, old]. Each row sums to 1.
     """
     center = (np.arange(new) + 0.5) * old / new - 0.5
     nearest = np.floor(center).astype(int)
@@ -114,15 +114,15 @@ def _bicubic(old: int, new: int) -> np.ndarray:
 
 
 def pool(tokens: tf.Tensor, pooling: str) -> tf.Tensor:
-    """What the classification head reads (paper, supplementary material).
+    """The input of the classification head (paper, supplementary material).
 
     Args:
       tokens: [batch, 1 + patches, embed].
-      pooling: "cls" for the class token, "average" for the mean of the
-        others.
+      pooling: "cls" for the class token, "average" for the mean of the patch
+        tokens.
 
     Returns:
-      [batch, embed].
+      Input of the head, [batch, embed].
     """
     # tf.split: the gradient of a strided slice costs far more.
     token, patches = tf.split(tokens, [1, tokens.shape[1] - 1], axis=1)

@@ -28,7 +28,7 @@ def normalize(
         return (x - mean) * inverse
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        # Made again: x is in memory anyway.
+        # Computed again: x is in memory anyway.
         again = normal()
         scaled = upstream * gamma
         rest = again * _mean(scaled * again) + _mean(scaled)

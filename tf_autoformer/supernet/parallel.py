@@ -1,8 +1,8 @@
-"""A batch on the cores of a CPU: a share for each, every operation on one.
+"""A batch on the cores of a CPU: each core computes a share of it.
 
-An operation that is split over all cores ends when the slowest is done, a
-thousand times in a step, and hands its result to other cores' caches. So the
-batch is split instead, once, and the cores meet once.
+TensorFlow splits an operation over all cores. The operation ends when the
+slowest core is done, a thousand times in a step, and its result goes to other
+cores' caches. Here the batch is split instead, once, and the cores meet once.
 """
 
 import os
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 
 def use_cores() -> None:
-    """Has TensorFlow run one operation on each core of a machine without GPU.
+    """Makes TensorFlow run one operation on each core if there is no GPU.
 
     Call it before TensorFlow has run anything.
     """
@@ -26,7 +26,7 @@ def use_cores() -> None:
 
 
 def _num_shares() -> int:
-    """Into how many shares a batch is split: one, but for `use_cores`."""
+    """The number of shares of a batch: one, unless `use_cores` was called."""
     if tf.config.threading.get_intra_op_parallelism_threads() != 1:
         return 1
     return max(1, tf.config.threading.get_inter_op_parallelism_threads())
@@ -36,8 +36,8 @@ class Parallel:
     """A pure function of a batch, applied to its shares at the same time.
 
     Args:
-      function: of tensors with the batch on their first axis, in a sequence,
-        and of anything that all shares have in common.
+      function: Function of two arguments: a sequence of tensors with the
+        batch on their first axis, and anything that all shares have in common.
     """
 
     def __init__(self, function: Callable[[Sequence[tf.Tensor], Any], Any]):

@@ -4,17 +4,17 @@ Shaw et al.'s relative position, extended to two dimensions (paper,
 supplementary material). For a query patch at (row r, column c) and a key
 patch at (s, t), one embedding is added to the key and one to the value:
 
-    table_vertical[clip(s - r)] + table_horizontal[clip(t - c)],
+    table_vertical[clip(s - r)] + table_horizontal[clip(t - c)]
 
-offsets clipped to ±R and counted from row 1; any pair with the class token
+Offsets are clipped to ±R and counted from row 1. Any pair with the class token
 uses row 0 of both tables.
 
-A query's term thus depends on the key's row and column only. So `keys` makes
-the products q·table for each key row and each key column, and `indicators`
-are one-hot rows and columns of the keys: appended to q and k, the whole term
-becomes part of the one product q·kᵀ. On the value side `indicators` appended
-to v make A·v also sum the attention by key row and column, and `values`
-multiplies these sums by the tables.
+A query's term thus depends only on the key's row and column. `keys` computes
+the products q·table for each key row and each key column. `indicators` are
+one-hot rows and columns of the keys. With the products appended to q and the
+indicators to k, the whole term becomes part of the one product q·kᵀ. On the
+value side the indicators are appended to v. A·v then also sums the attention by
+key row and column, and `values` multiplies these sums by the tables.
 """
 
 from collections.abc import Mapping
@@ -31,10 +31,10 @@ def _by_offset(table: tf.Tensor, size: int) -> tf.Tensor:
 
     Args:
       table: [2R + 2, head_dim].
-      size: positions on the axis.
+      size: Number of positions on the axis.
 
     Returns:
-      [size (query), size (key), head_dim].
+      Embeddings, [size (query), size (key), head_dim].
     """
     limit = table.shape[0] // 2 - 1
     position = np.arange(size)
@@ -50,24 +50,24 @@ def _class_token_row(vertical: tf.Tensor, horizontal: tf.Tensor) -> tf.Tensor:
 
 
 def _multiply_columns(x: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
-    """One matrix for each column of the grid.
+    """Multiplies each column of the grid by a matrix of its own.
 
     Args:
       x: [batch, heads, rows, columns, inputs].
       matrices: [columns, inputs, outputs].
 
     Returns:
-      [batch, heads, rows, columns, outputs].
+      Products, [batch, heads, rows, columns, outputs].
     """
     swapped = tf.transpose(x, [0, 1, 3, 2, 4])
     return tf.transpose(tf.matmul(swapped, matrices), [0, 1, 3, 2, 4])
 
 
 def indicators(grid: Grid) -> np.ndarray:
-    """Which class-token flag, row and column a token has, one-hot.
+    """The class-token flag, the row and the column of each token, one-hot.
 
     Returns:
-      float32 [tokens, 1 + rows + columns].
+      Indicators, float32 [tokens, 1 + rows + columns].
     """
     rows, columns = grid
     result = np.zeros([1 + rows * columns, 1 + rows + columns], np.float32)
@@ -79,19 +79,19 @@ def indicators(grid: Grid) -> np.ndarray:
 
 
 def keys(query: tf.Tensor, tables: Tables, grid: Grid) -> tf.Tensor:
-    """q·(relative embedding of the keys), by what the keys' term depends on.
+    """q·(relative embedding of the keys), for each row and column of keys.
 
-    The class token as a query has the same term for every key, which cancels
-    in softmax, so its rows are zero.
+    The class token as a query has the same term for every key. The term
+    cancels in softmax, so the token's rows are zero.
 
     Args:
       query: [batch, heads, tokens, head_dim].
       tables: `key_vertical` and `key_horizontal`, [2R + 2, head_dim].
-      grid: rows and columns of patches.
+      grid: Rows and columns of patches.
 
     Returns:
-      [batch, heads, tokens, 1 + rows + columns], to be multiplied by
-      `indicators`.
+      Products, [batch, heads, tokens, 1 + rows + columns], to be multiplied
+      by `indicators`.
     """
     rows, columns = grid
     vertical, horizontal = tables["key_vertical"], tables["key_horizontal"]
@@ -121,13 +121,13 @@ def values(sums: tf.Tensor, tables: Tables, grid: Grid) -> tf.Tensor:
     """Σ attention · (relative embedding of the values).
 
     Args:
-      sums: attention · `indicators`,
+      sums: Product of attention and `indicators`,
         [batch, heads, tokens, 1 + rows + columns].
       tables: `value_vertical` and `value_horizontal`, [2R + 2, head_dim].
-      grid: rows and columns of patches.
+      grid: Rows and columns of patches.
 
     Returns:
-      [batch, heads, tokens, head_dim].
+      Relative part of the contexts, [batch, heads, tokens, head_dim].
     """
     rows, columns = grid
     vertical, horizontal = tables["value_vertical"], tables["value_horizontal"]

@@ -17,10 +17,11 @@ Architecture = architecture_lib.Architecture
 
 @tf.keras.saving.register_keras_serializable("tf_autoformer")
 class Pool(tf.keras.layers.Layer):
-    """Reads the class token or the mean of the patches; see `embedding.pool`.
+    """Pools the tokens; see `embedding.pool`.
 
     Args:
       pooling: "cls" or "average".
+      **kwargs: Arguments of the Keras layer.
     """
 
     def __init__(self, pooling: str, **kwargs):
@@ -43,18 +44,17 @@ def build(
 ) -> tf.keras.Model:
     """A subnet of fixed sizes with fresh weights.
 
-    Its layers have the names of `space.extents.layers`, and their weights the
-    names and shapes given there.
+    Layers and weights have the names and shapes of `space.extents.layers`.
 
     Args:
-      model: the fixed part of the network.
-      architecture: the subnet's dimensions.
-      supernet_depth: the depth over which the drop-path rate grows; the
-        architecture's own by default.
+      model: Fixed part of the network.
+      architecture: Dimensions of the subnet.
+      supernet_depth: Depth over which the drop-path rate grows; None for the
+        architecture's own.
 
     Returns:
-      images float32 [batch, height, width, channels], normalized -> logits
-      [batch, classes].
+      Model from images, float32 [batch, height, width, channels], normalized,
+      to logits [batch, classes].
     """
     keras = tf.keras.layers
     layers = extents.layers(model, extents.of(architecture))
@@ -121,13 +121,13 @@ def inherit(
     """A standalone subnet with the weights that the supernet holds for it.
 
     Args:
-      supernet: the trained supernet.
-      architecture: one of its space.
-      image_size: of the subnet's input in pixels, the supernet's by default;
-        for another one the position embedding is interpolated.
+      supernet: Trained supernet.
+      architecture: Architecture of the supernet's space.
+      image_size: Input size in pixels; None for the supernet's. For another
+        size the position embedding is interpolated.
 
     Raises:
-      InputError: the architecture is outside the space, or the image size is
+      InputError: The architecture is outside the space, or the image size is
         no multiple of the patch size.
     """
     supernet.space.validate(architecture)

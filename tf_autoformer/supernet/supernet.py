@@ -1,5 +1,6 @@
 """The supernet: one set of weights for every architecture of a space."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -20,7 +21,7 @@ def extent_tensors(architecture: Architecture) -> extents.Extents:
     else varies.
 
     Returns:
-      Extents of int32 tensors: scalar, [depth], [depth].
+      Extents as int32 tensors: scalar, [depth], [depth].
     """
     return extents.Extents(
         *(tf.constant(sizes, tf.int32) for sizes in extents.of(architecture))
@@ -30,18 +31,27 @@ def extent_tensors(architecture: Architecture) -> extents.Extents:
 class Supernet(tf.keras.Model):
     """A vision transformer whose every dimension is elastic.
 
-    Pre-norm ViT (paper, supplementary material): patch embedding, class
-    token, absolute position, blocks, norm, head. The architecture is an
-    argument of every call and never state.
+    Pre-norm ViT (paper, supplementary material). Stem: patch embedding, class
+    token, absolute position. Then the blocks. Head: norm, pooling, dense layer.
+    The architecture is an argument of every call and never state.
 
     >>> supernet = Supernet(model, space)
     >>> logits = supernet(images, space.largest)
 
     Args:
-      model: the fixed part of the network.
-      space: the architectures to serve.
-      dtype: Keras policy of the matrix products but the head's: "float32",
-        "mixed_bfloat16" or "mixed_float16". Weights are float32 always.
+      model: Fixed part of the network.
+      space: Architectures to serve.
+      dtype: Keras policy of all matrix products but the head's: "float32",
+        "mixed_bfloat16" or "mixed_float16". Weights are always float32.
+
+    Attributes:
+      model: Fixed part of the network.
+      space: Architectures to serve.
+      max_depth: Number of blocks.
+      stem: Elastic layers before the blocks, by name.
+      blocks: Elastic blocks.
+      norm: Elastic layer normalization before the pooling.
+      head: Elastic dense layer that makes the logits.
     """
 
     def __init__(
@@ -92,7 +102,7 @@ class Supernet(tf.keras.Model):
         self.built = True
 
     def elastic_layers(self) -> dict[str, elastic.ElasticLayer]:
-        """Layer name -> layer, named as `space.extents.layers` does."""
+        """Layer name -> layer, with the names of `space.extents.layers`."""
         blocks = {
             extents.block_layer(index, name): layer
             for index, elastic_block in enumerate(self.blocks)
@@ -109,7 +119,7 @@ class Supernet(tf.keras.Model):
         """The weights of a subnet: layer -> weight -> prefix.
 
         Args:
-          subnet: extents, as integers or as tensors; see `extent_tensors`.
+          subnet: Extents, as integers or as tensors; see `extent_tensors`.
         """
         if isinstance(subnet.num_heads, tf.Tensor):
             subnet = extents.Extents(
@@ -132,7 +142,7 @@ class Supernet(tf.keras.Model):
     def variables_of(
         self, weights: NetworkWeights
     ) -> dict[str, dict[str, tf.Variable]]:
-        """The variables that `weights` are prefixes of, in their structure."""
+        """The variables of the layers in `weights`, in the same structure."""
         layers = self.elastic_layers()
         return {
             name: {weight: getattr(layers[name], weight) for weight in slices}
@@ -149,37 +159,92 @@ class Supernet(tf.keras.Model):
 
         Args:
           images: float [batch, height, width, channels], normalized.
-          weights: from `operands`.
-          noise: [batch, max_depth, 2] uniform in [0, 1), for drop path in
-            training; None drops nothing.
+          weights: Weights of the subnet, from `operands`.
+          noise: float [batch, max_depth, 2], uniform in [0, 1), for drop path
+            in training; None drops nothing.
 
         Returns:
-          [batch, classes].
+          Logits, float32 [batch, classes].
+        """
+        x = self.forward_stem(images, weights)
+        keeps = self.keeps(noise)
+        for index in range(self.max_depth):
+            if extents.block_layer(index, "attention") not in weights:
+                break  # The subnet is not as deep.
+            x = self.forward_block(index, x, weights, keeps[index])
+        return self.forward_head(x, weights)
+
+    def forward_stem(
+        self, images: tf.Tensor, weights: NetworkWeights
+    ) -> tf.Tensor:
+        """The tokens before the first block.
+
+        Args:
+          images: float [batch, height, width, channels], normalized.
+          weights: Weights of the subnet, from `operands`.
+
+        Returns:
+          Tokens, float32 [batch, tokens, embed].
         """
         x = images
         for name, layer in self.stem.items():
             x = layer.forward(x, weights[name])
-        keeps = self._keeps(noise)
+        return x
+
+    def forward_block(
+        self,
+        index: int,
+        x: tf.Tensor,
+        weights: NetworkWeights,
+        keep: Sequence[tf.Tensor | None] = (None, None),
+    ) -> tf.Tensor:
+        """The tokens behind a block.
+
+        Subnets with the same embedding dimension and the same blocks up to
+        this one have the same tokens.
+
+        Args:
+          index: Number of the block, from 0.
+          x: float32 [batch, tokens, embed].
+          weights: Weights of the subnet, from `operands`.
+          keep: Entry of `keeps` for the block; the default drops nothing.
+
+        Returns:
+          Tokens, float32 [batch, tokens, embed].
+        """
         apply = self._block
         if tf.executing_eagerly():
             apply = self._block.python_function
-        for index, elastic_block in enumerate(self.blocks):
-            names = {
-                name: extents.block_layer(index, name)
-                for name in elastic_block.layers
-            }
-            if names["attention"] not in weights:
-                break  # The subnet is not as deep.
-            block_weights = {n: weights[path] for n, path in names.items()}
-            x = apply(x, block_weights, keeps[index])
+        block_weights = {
+            name: weights[extents.block_layer(index, name)]
+            for name in self.blocks[index].layers
+        }
+        return apply(x, block_weights, keep)
+
+    def forward_head(self, x: tf.Tensor, weights: NetworkWeights) -> tf.Tensor:
+        """The logits from the tokens behind the last block.
+
+        Args:
+          x: float32 [batch, tokens, embed].
+          weights: Weights of the subnet, from `operands`.
+
+        Returns:
+          Logits, float32 [batch, classes].
+        """
         x = self.norm.forward(x, weights["norm"])
-        x = embedding.pool(x, self.model.pooling)
+        x = embedding.pool(x, self.model.pooling)  # [batch, embed]
         return self.head.forward(x, weights["head"])
 
-    def _keeps(self, noise: tf.Tensor | None) -> list[list[tf.Tensor | None]]:
-        """For each block, `keep` of `block.add` for each residual."""
+    def keeps(
+        self, noise: tf.Tensor | None
+    ) -> list[Sequence[tf.Tensor | None]]:
+        """Each block's `keep` of `block.add`, one for each residual.
+
+        Args:
+          noise: Noise for drop path; see `forward`.
+        """
         if noise is None or not self.model.drop_path:
-            return [[None, None]] * self.max_depth
+            return [(None, None)] * self.max_depth
         rates = tf.constant(self.model.drop_path_rates(self.max_depth))
         rates = rates[:, None]  # [max_depth, 1]
         keep = tf.cast(noise >= rates, noise.dtype) / (1 - rates)
@@ -195,12 +260,11 @@ class Supernet(tf.keras.Model):
 
         Args:
           images: float [batch, height, width, channels], normalized.
-          architecture: an architecture of the space, or `extent_tensors` of
-            one.
-          noise: for drop path; see `forward`.
+          architecture: Architecture of the space, or its `extent_tensors`.
+          noise: Noise for drop path; see `forward`.
 
         Raises:
-          InputError: the architecture is outside the space.
+          InputError: The architecture is outside the space.
         """
         if isinstance(architecture, Architecture):
             self.space.validate(architecture)

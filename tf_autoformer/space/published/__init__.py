@@ -11,12 +11,12 @@ NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.json")))
 
 @functools.cache
 def load(name: str) -> architecture.Architecture:
-    """The published subnet.
+    """The published subnet of this name.
 
     Args:
-      name: one of `NAMES`: autoformer_t, autoformer_s or autoformer_b.
+      name: Name of the subnet: autoformer_t, autoformer_s or autoformer_b.
 
     Raises:
-      InputError: its file is missing or damaged.
+      InputError: The subnet's file is missing or damaged.
     """
     return architecture.Architecture.load(_FOLDER / f"{name}.json")

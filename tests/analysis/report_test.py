@@ -1,0 +1,134 @@
+"""The report's table, also with a cost of run time."""
+
+import pathlib
+import tempfile
+
+import tensorflow as tf
+from absl.testing import absltest
+
+from tf_autoformer import errors
+from tf_autoformer.analysis import report
+from tf_autoformer.data.sources import datasets
+from tf_autoformer.evaluation import accuracy
+from tf_autoformer.evolution import algorithm, session
+from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.experiment import weights
+from tf_autoformer.experiment import workdir as workdir_lib
+from tf_autoformer.serving import savedmodel
+from tf_autoformer.space import constraint, cost, search_space
+from tf_autoformer.space import model as model_lib
+from tf_autoformer.supernet import supernet as supernet_lib
+
+SPACE = search_space.SearchSpace(
+    embed_dims=(8, 12, 16),
+    depths=(1, 2),
+    num_heads=(1, 2),
+    mlp_ratios=(1.0, 2.0),
+)
+MODEL = model_lib.ModelConfig(
+    num_classes=10, image_size=8, patch_size=4, head_dim=4, init_stddev=0.3
+)
+CONFIG = algorithm.EvolutionConfig(population=5, generations=1)
+# From 1.5 of the smallest to 3 of the largest.
+LATENCY = cost.Cost(
+    "latency",
+    "ms",
+    lambda _, subnet: subnet.depth + subnet.embed_dim / 16,
+    "milliseconds for one image",
+)
+
+
+class ReportTest(absltest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.data_dir = f"{folder.name}/data"
+        cls.dataset = datasets.load("digits", cls.data_dir)
+        cls.workdir = workdir_lib.Workdir(pathlib.Path(folder.name) / "workdir")
+        cls.workdir.claim(
+            experiment_lib.Experiment("digits", MODEL, SPACE, training=None)
+        )
+        tf.keras.utils.set_random_seed(0)
+        cls.supernet = supernet_lib.Supernet(MODEL, SPACE)
+        weights.save(cls.workdir.checkpoints, cls.supernet)
+
+    def _search(self, name, ranges, *further):
+        """The architecture that a search finds and exports."""
+        search = session.Search(
+            self.workdir,
+            name,
+            CONFIG,
+            ranges,
+            self.data_dir,
+            tf.distribute.get_strategy(),
+            further,
+        )
+        list(search.run())
+        export = self.workdir.root / "export" / name
+        savedmodel.export(self.supernet, search.best, "digits", export)
+        return search.best, export
+
+    def _figures(self, architecture) -> str:
+        """The row's end: accuracies with inherited weights."""
+        found = [
+            accuracy.Evaluator(
+                tf.distribute.get_strategy(), self.supernet, self.dataset, split
+            ).accuracy(architecture)
+            for split in ("validation", "test")
+        ]
+        return f"{found[0]:>12.1%}{found[1]:>8.1%}"
+
+    def test_the_table_has_params_and_macs(self):
+        found, export = self._search("plain", {})
+        lines = report.Report(
+            self.workdir, "plain", export, self.data_dir
+        ).lines()
+        _, heading, *rows = (next(lines) for _ in range(6))
+        self.assertEqual(
+            heading,
+            "subnet                        params        MACs  validation    "
+            "test",
+        )
+        for row, name, subnet in zip(
+            rows,
+            ("found by the search", "smallest", "largest"),
+            (found, SPACE.smallest, SPACE.largest),
+            strict=False,
+        ):
+            params, macs = cost.params(MODEL, subnet), cost.macs(MODEL, subnet)
+            self.assertEqual(
+                row,
+                f"{name:26}{params:>10,}{macs:>12,}{self._figures(subnet)}",
+            )
+        self.assertStartsWith(rows[3], "best of 5 random ones  ")
+
+    def test_a_cost_of_run_time_has_a_column_and_bounds_the_random_ones(self):
+        # Two blocks at width 8 have 2.5 ms, and nothing else has.
+        ranges = {"latency": constraint.Range(2.4, 2.6)}
+        found, export = self._search("timed", ranges, LATENCY)
+        self.assertEqual((found.depth, found.embed_dim), (2, 8))
+        lines = report.Report(
+            self.workdir, "timed", export, self.data_dir, (LATENCY,)
+        ).lines()
+        _, heading, *rows, remark = (next(lines) for _ in range(7))
+        self.assertEqual(
+            heading.split(),
+            ["subnet", "params", "MACs", "ms", "validation", "test"],
+        )
+        for row, latency in zip(
+            rows, ("2.50", "1.50", "3.00", "2.50"), strict=True
+        ):
+            self.assertLen(row, len(heading))
+            self.assertEqual(row.split()[-3], latency)
+        self.assertIn("constraint (latency 2.4 to 2.6), range from", remark)
+
+        with self.assertRaisesRegex(
+            errors.InputError, "the constraint bounds latency"
+        ):
+            report.Report(self.workdir, "timed", export, self.data_dir)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,50 @@
+"""Selection of Algorithm 2: candidates, their ranking, and the top K."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import cost
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """An evaluated architecture.
+
+    Attributes:
+      generation: Number of the generation, from 0.
+      architecture: Architecture that was evaluated.
+      accuracy: Accuracy on the validation split with inherited weights, in
+        [0, 1].
+      costs: Value of each cost, by name. `cost.PARAMS` is always there.
+    """
+
+    generation: int
+    architecture: architecture_lib.Architecture
+    accuracy: float
+    costs: Mapping[str, float]
+
+
+Select = Callable[[Sequence[Candidate], int], Sequence[Candidate]]
+
+
+def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The most accurate first; of equals the smaller, then the earlier."""
+    return sorted(
+        candidates, key=lambda c: (-c.accuracy, c.costs[cost.PARAMS.name])
+    )
+
+
+def top(ranking: Sequence[Candidate], count: int) -> list[Candidate]:
+    """The most accurate candidates ("top K" of Algorithm 2).
+
+    Args:
+      ranking: All candidates so far, `ranked`.
+      count: Number of candidates to select, K.
+    """
+    return list(ranking[:count])
+
+
+def accuracies(candidates: Sequence[Candidate], generation: int) -> list[float]:
+    """The accuracies of one generation's candidates."""
+    return [c.accuracy for c in candidates if c.generation == generation]
