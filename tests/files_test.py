@@ -1,9 +1,14 @@
 """Files and folders are whole or absent, whatever goes wrong."""
 
 import contextlib
+import errno
+import fcntl
 import os
 import pathlib
 import resource
+import subprocess
+import sys
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
@@ -175,6 +180,117 @@ class FilesTest(parameterized.TestCase):
                 errors.InputError, f"{path} exists already; it is not replaced"
             ):
                 files.require_new(path)
+
+
+# Holds the lock of the folder in its argument, says so and does the rest.
+_HOLD = """
+import os, sys, time
+from tf_autoformer import files
+with files.lock(sys.argv[1]):
+    print("locked", flush=True)
+    %s
+"""
+
+
+class LockTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+
+    def hold(self, rest: str) -> subprocess.Popen:
+        """Starts a process that locks the folder."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", _HOLD % rest, self.folder],
+            cwd=pathlib.Path(__file__).parents[1],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.assertEqual(process.stdout.readline(), "locked\n")
+        return process
+
+    def check_locked_by(self, holder: object) -> None:
+        with (
+            self.assertRaisesRegex(
+                errors.InputError,
+                f"^{self.folder} is in use by process {holder}; wait for it to "
+                "end, or use another folder$",
+            ),
+            files.lock(self.folder),
+        ):
+            self.fail("the body must not run")
+
+    def check_free(self) -> None:
+        with self.assertNoLogs("tf_autoformer"), files.lock(self.folder):
+            pass
+
+    def test_another_process_is_refused_and_told_of_the_first(self):
+        process = self.hold("time.sleep(1000)")
+
+        self.check_locked_by(process.pid)
+
+        process.kill()  # As a crash of the machine would.
+        process.wait()
+        self.check_free()
+
+    def test_a_program_that_replaces_the_process_does_not_keep_it(self):
+        program = "import time; print(1, flush=True); time.sleep(1000)"
+        process = self.hold(
+            f"os.execv(sys.executable, [sys.executable, '-c', {program!r}])"
+        )
+        self.assertEqual(process.stdout.readline(), "1\n")
+        self.assertIsNone(process.poll())
+
+        self.check_free()
+
+    def test_it_ends_with_the_body_and_leaves_no_name(self):
+        for _ in range(2):
+            with files.lock(self.folder):
+                self.check_locked_by(os.getpid())
+        with self.assertRaises(RuntimeError), files.lock(self.folder):
+            raise RuntimeError
+        self.check_free()
+        self.assertEqual((self.folder / ".lock").read_bytes(), b"")
+
+    def test_whatever_the_file_holds_another_process_is_refused(self):
+        for content, shown in ((b"", "unknown"), (b"\xff", "\ufffd")):
+            with files.lock(self.folder):
+                (self.folder / ".lock").write_bytes(content)
+                self.check_locked_by(shown)
+
+    def test_where_there_are_no_locks_there_is_a_warning(self):
+        for number in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            failure = OSError(number, os.strerror(number))
+            with (
+                self.subTest(os.strerror(number)),
+                mock.patch.object(fcntl, "flock", side_effect=failure),
+                self.assertLogs("tf_autoformer", "WARNING") as caught,
+                files.lock(self.folder),
+            ):
+                (record,) = caught.records
+                self.assertRegex(
+                    record.getMessage(),
+                    f"^cannot lock {self.folder}: {os.strerror(number)}; ",
+                )
+
+    def test_a_file_that_cannot_be_opened_is_a_warning(self):
+        (self.folder / ".lock").mkdir()
+        ran = False
+        with (
+            self.assertLogs("tf_autoformer", "WARNING"),
+            files.lock(self.folder),
+        ):
+            ran = True
+        self.assertTrue(ran)
+
+    def test_a_folder_that_cannot_be_written_is_an_input_error(self):
+        (self.folder / "file").touch()
+        with (
+            self.assertRaisesRegex(errors.InputError, "cannot write to"),
+            files.lock(self.folder / "file"),
+        ):
+            self.fail("the body must not run")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How every binary runs: flags, progress on the terminal, mistakes told."""
+"""How every binary runs: its flags, its log, its failures in one line."""
 
 import logging
 import os
@@ -8,16 +8,21 @@ from collections.abc import Callable
 from absl import app, flags
 from absl import logging as absl_logging
 
-from tf_autoformer import errors
+from tf_autoformer import errors, interruption, progress
 
 # So that --help lists the flags of whichever binary runs.
 flags.disclaim_key_flags()
 
 
 def run(main: Callable[[], None], define: Callable[[], None]) -> None:
-    """Runs a binary: flags, then `main`, its failures told in one line.
+    """Runs a binary: its flags, then `main`. Tells failures in one line.
 
-    Exits with 1 for a mistake of the user's, and with 130 when interrupted.
+    Exits with 1 for a mistake of the user's, and with 128 and the number of
+    the signal when interrupted: 130 for Ctrl-C, 143 for SIGTERM.
+
+    Args:
+      main: Function that does the work of the binary.
+      define: Function that defines the binary's flags.
     """
 
     def guarded(arguments: list[str]) -> None:
@@ -25,22 +30,23 @@ def run(main: Callable[[], None], define: Callable[[], None]) -> None:
             _fail(1, f"unexpected argument {arguments[1]!r}")
         _show_progress()
         try:
-            main()
+            with interruption.raised():
+                main()
             sys.stdout.flush()  # Here and not at exit, for a closed pipe.
         except errors.InputError as error:
             _fail(1, f"error: {error}")
         except BrokenPipeError:  # The reader of a pipe, head, has enough.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except KeyboardInterrupt:
-            _fail(130, "interrupted; the same command continues")
+        except interruption.Interrupted as error:
+            _fail(128 + error.signal, str(error))
 
     define()
     app.run(guarded)
 
 
 def _show_progress() -> None:
-    """Logs this package's progress, and of the libraries only warnings."""
-    handler = logging.StreamHandler()
+    """Logs this package's progress, and the libraries' warnings only."""
+    handler = progress.LogHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%X"))
     logger = logging.getLogger("tf_autoformer")
     logger.addHandler(handler)

@@ -6,7 +6,9 @@ or a full disk never leaves half a result behind.
 
 import contextlib
 import fcntl
+import io
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -14,6 +16,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tf_autoformer import errors
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def _beside(path: pathlib.Path) -> pathlib.Path:
@@ -28,7 +32,8 @@ def write_bytes(
     """Replaces the file `path` by `content`, atomically.
 
     Raises:
-      InputError: its folder cannot be written, or the disk is full.
+      InputError: The folder of the file cannot be written, or the disk is
+        full.
     """
     path = pathlib.Path(path)
     with make_writable(path.parent):
@@ -54,7 +59,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """Parses a JSON file.
 
     Raises:
-      InputError: the file is missing, unreadable or not JSON.
+      InputError: The file is missing, unreadable or not JSON.
     """
     try:
         return json.loads(pathlib.Path(path).read_text())
@@ -68,10 +73,10 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 
 @contextlib.contextmanager
 def make_writable(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Makes `folder`, and words its failures and those of the body.
+    """Makes `folder`, and puts failures to write into one line.
 
     Raises:
-      InputError: the folder cannot be made or written, or the disk is full.
+      InputError: The folder cannot be made or written, or the disk is full.
     """
     try:
         os.makedirs(folder, exist_ok=True)
@@ -86,40 +91,55 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
     """Fails now rather than after an hour of work.
 
     Raises:
-      InputError: a file cannot be made in `folder`.
+      InputError: A file cannot be made in `folder`.
     """
     with make_writable(folder):
         probe = _beside(pathlib.Path(folder) / "probe")
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # Another process may probe as well.
 
 
 @contextlib.contextmanager
 def lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Keeps other processes that lock `folder` out of it.
 
-    The lock ends with the body, or with the process however that ends.
+    The lock ends with the body, or with the process however that ends. Where
+    the file system has no locks, a warning is logged and the body runs.
 
     Raises:
       InputError: Another process holds the lock, or the folder cannot be
         written. The message names the process.
     """
-    path = pathlib.Path(folder) / ".lock"
+    require_writable(folder)
     with contextlib.ExitStack() as stack:
-        with make_writable(folder):
-            file = stack.enter_context(path.open("a+"))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                file.seek(0)
-                raise errors.InputError(
-                    f"{folder} is in use by process {file.read() or 'unknown'}"
-                    "; wait for it to end, or use another folder"
-                ) from error
+        try:
+            path = pathlib.Path(folder) / ".lock"
+            # Programs that this one starts do not inherit what Python opens.
+            file = stack.enter_context(path.open("ab+", buffering=0))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            file.write(str(os.getpid()).encode())
+            stack.callback(_empty, file)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read().decode(errors="replace") or "unknown"
+            raise errors.InputError(
+                f"{folder} is in use by process {holder}; wait for it to end, "
+                "or use another folder"
+            ) from error
+        except OSError as error:
+            _LOGGER.warning(
+                "cannot lock %s: %s; make sure that nothing else writes to it",
+                folder,
+                error.strerror or error,
+            )
         yield
+
+
+def _empty(file: io.FileIO) -> None:
+    """Empties a lock's file, so that it names no process that has ended."""
+    with contextlib.suppress(OSError):
+        file.truncate(0)
 
 
 def is_new(path: str | os.PathLike[str]) -> bool:
@@ -134,7 +154,7 @@ def require_absent(path: str | os.PathLike[str]) -> None:
     """Fails if there is anything at `path`.
 
     Raises:
-      InputError: there is.
+      InputError: There is something.
     """
     if os.path.exists(path):
         raise errors.InputError(f"{path} exists already; it is not replaced")
@@ -144,7 +164,7 @@ def require_new(path: str | os.PathLike[str]) -> None:
     """Fails if there is anything at `path` but an empty folder.
 
     Raises:
-      InputError: there is.
+      InputError: There is something else.
     """
     if not is_new(path):
         require_absent(path)

@@ -87,30 +87,32 @@ def evaluate(
     subnet.evaluate(batches.take(1), verbose=0)  # Traces.
     number = dataset.num_examples(split)
     start = time.monotonic()
-    found = subnet.evaluate(
-        batches,
-        verbose=0,
-        return_dict=True,
-        callbacks=[_Progress(number, batch_size)],
-    )
+    with progress.Meter(0, number, "images", "evaluation") as meter:
+        found = subnet.evaluate(
+            batches,
+            verbose=0,
+            return_dict=True,
+            callbacks=[_Progress(meter, number, batch_size)],
+        )
     return Figures(
         **found, images_per_second=number / (time.monotonic() - start)
     )
 
 
 class _Progress(tf.keras.callbacks.Callback):
-    """Logs the progress of a long evaluation."""
+    """Shows the progress of a long evaluation."""
 
-    def __init__(self, number: int, batch_size: int):
+    def __init__(self, meter: progress.Meter, number: int, batch_size: int):
         super().__init__()
+        self._meter = meter
         self._number = number
         self._batch_size = batch_size
-        self._meter = progress.Meter(0, number)
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        done = min((batch + 1) * self._batch_size, self._number)
+        self._meter.advance(done)
         if self._meter.due:
-            done = min((batch + 1) * self._batch_size, self._number)
-            _LOGGER.info(self._meter.line(done, "images"))
+            _LOGGER.info(self._meter.line(done))
 
 
 def lines(workdir: workdir_lib.Workdir, task: Task) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A search in a working folder, which can be stopped and continued."""
 
+import contextlib
 import dataclasses
 import logging
 import random
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tf_autoformer import errors, files, progress
+from tf_autoformer import errors, files, interruption, progress
 from tf_autoformer.evaluation import accuracy, generation
 from tf_autoformer.evolution import algorithm, candidates, selection
 from tf_autoformer.experiment import experiment as experiment_lib
@@ -135,10 +136,13 @@ class Search:
         self._evaluator = accuracy.Evaluator(
             strategy, self.supernet, trained.dataset, "validation"
         )
-        self._claim(trained.step)  # Not before all is in order: it binds.
-        self._file = candidates.CandidateFile(
-            self.folder.candidates, self._shown
-        )
+        with contextlib.ExitStack() as lock:
+            lock.enter_context(files.lock(self.folder.root))
+            self._claim(trained.step)  # Not before all is in order: it binds.
+            self._file = candidates.CandidateFile(
+                self.folder.candidates, self._shown
+            )
+            self._lock = lock.pop_all()
 
     def _claim(self, step: int) -> None:
         """Makes the folder, or checks that it is of the same search."""
@@ -176,9 +180,17 @@ class Search:
         known = len(self._file.known)
         if known:
             _LOGGER.info("%d candidates known", known)
-        self._meter = progress.Meter(known, total)
+        with (
+            self._lock,
+            interruption.explained(self._left),
+            progress.Meter(known, total, "candidates", "search") as self._meter,
+        ):
+            yield from self._rankings(known)
+
+    def _rankings(self, known: int) -> Iterator[list[algorithm.Candidate]]:
+        """See `run`; the first `known` candidates were evaluated before."""
         for ranking in algorithm.search(
-            config, self.constraint, self._evaluate
+            self.config, self.constraint, self._evaluate
         ):
             if len(ranking) < known:
                 continue  # Known, as are later ones: nothing to write or show.
@@ -211,9 +223,17 @@ class Search:
                     ),
                 )
             )
+            self._meter.advance(len(self._file.known))
             if self._meter.due:
                 self._report(f"generation {number + 1}")
         return [known[architecture] for architecture in architectures]
+
+    def _left(self) -> str:
+        """What an interrupted search leaves behind."""
+        return (
+            f"interrupted; {len(self._file.known)} candidates are kept in "
+            f"{self.folder.root}; the same command continues there"
+        )
 
     def _report_generation(self, ranking: list[selection.Candidate]) -> None:
         number = max(candidate.generation for candidate in ranking)

@@ -1,12 +1,13 @@
 """Algorithm 1 as a loop that can be stopped and continued at any time."""
 
 import contextlib
+import functools
 import logging
 import random
 
 import tensorflow as tf
 
-from tf_autoformer import errors, files, progress
+from tf_autoformer import files, interruption, progress
 from tf_autoformer.data import pipeline
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
@@ -35,16 +36,23 @@ _PROFILED = (10, 20)
 class Trainer:
     """Trains a supernet in a working folder, from scratch or further.
 
+    The folder is locked from here to the end of `train`.
+
     Args:
-      experiment: what to train.
+      experiment: What to train.
       workdir: Folder to train in.
-      data_dir: where prepared data sets are kept; TFDS's default if None.
-      run: how it is run and shown.
-      strategy: of the replicas.
+      data_dir: Folder of prepared data sets; None for TFDS's default.
+      run: How the training is run and shown.
+      strategy: Strategy of the replicas.
+
+    Attributes:
+      experiment: What is trained.
+      total_steps: Number of steps of the whole training.
+      state: Everything that the training changes.
 
     Raises:
-      InputError: the data set or the folder cannot be used, or the folder was
-        made with another configuration.
+      InputError: The data set or the folder cannot be used, the folder was
+        made with another configuration, or another process trains in it.
     """
 
     def __init__(
@@ -56,7 +64,7 @@ class Trainer:
         strategy: tf.distribute.Strategy,
     ):
         recipe = experiment.training
-        _require_shares(experiment, strategy.num_replicas_in_sync)
+        distribution.require_shares(experiment, strategy.num_replicas_in_sync)
         self.experiment = experiment
         self._run = run
         self._strategy = strategy
@@ -80,16 +88,19 @@ class Trainer:
         )
         with strategy.scope():
             teacher = _teacher(recipe, self._dataset.source)
-        if chief:  # Not before all is found to be in order: it binds.
-            workdir.claim(experiment)
-            workdir.claim_splits(self._dataset.summary())
         self._step = step_lib.TrainStep(strategy, self.state, recipe, teacher)
-        self._checkpoint = checkpoint.TrainingCheckpoint(
-            workdir.checkpoints, self.state, writes=chief
-        )
-        self._summaries = summaries.Summaries(
-            workdir.log("train"), writes=chief
-        )
+        with contextlib.ExitStack() as lock:
+            if chief:  # Not before all is found to be in order: it binds.
+                lock.enter_context(workdir.lock())
+                workdir.claim(experiment)
+                workdir.claim_splits(self._dataset.summary())
+            self._checkpoint = checkpoint.TrainingCheckpoint(
+                workdir.checkpoints, self.state, writes=chief
+            )
+            self._summaries = summaries.Summaries(
+                workdir.log("train"), writes=chief
+            )
+            self._lock = lock.pop_all()
         self._watched = watched_subnets(experiment.space, run.watched_subnets)
         self._evaluator = accuracy.Evaluator(
             strategy, self.state.evaluated, self._dataset, "validation"
@@ -98,27 +109,54 @@ class Trainer:
     def train(self) -> None:
         """Trains to the last step, from the latest checkpoint if any.
 
+        SIGINT, which is Ctrl-C, and SIGTERM stop it after the present step,
+        with a checkpoint. Before the first step they stop it at once.
+
         Raises:
-          InputError: the loss is no longer finite, or a checkpoint cannot be
+          InputError: The loss is no longer finite, or a checkpoint cannot be
             saved.
+          Interrupted: A signal has stopped the training.
         """
-        start = self._checkpoint.restore()
-        if start >= self.total_steps:
-            _LOGGER.info("trained already: %d steps", start)
-            return
-        self._begin(start)
-        meter = progress.Meter(start, self.total_steps)
+        with self._lock, interruption.explained(self._left):
+            start = self._checkpoint.restore()
+            if start >= self.total_steps:
+                _LOGGER.info("trained already: %d steps", start)
+                return
+            self._begin(start)
+            self._take_steps(start)
+            # One that leaves is lost to the others, one of which may still
+            # save.
+            distribution.wait_for_all(self._strategy)
+
+    def _take_steps(self, start: int) -> None:
         recent: list[reporting.Done] = []
+        meter = progress.Meter(
+            start,
+            self.total_steps,
+            "steps",
+            "training",
+            functools.partial(
+                reporting.summary, recent, self.experiment.training.batch_size
+            ),
+        )
+        stop = interruption.Deferral()
         traced: set[tuple[bool, int]] = set()
         steps = range(start, self.total_steps)
         batches = self._strategy.distribute_datasets_from_function(
             lambda context: self._batches(context, start)
         )
-        with contextlib.ExitStack() as profiling:
+        with (
+            distribution.leaving(self._strategy, stop),
+            meter,
+            contextlib.ExitStack() as stack,
+            contextlib.ExitStack() as profiling,
+        ):
             # The range first: so no batch is drawn that no step takes.
             for step, (images, targets) in zip(steps, batches):  # noqa: B905
                 if step == start:
                     self._show(step, images)
+                    # Not before: the first batch may take long.
+                    stack.enter_context(stop)
                 self._profile(step - start, profiling)
                 paths = self.state.sampler.sample()
                 graphs = {
@@ -133,9 +171,8 @@ class Trainer:
                 with clock:
                     metrics = self._step(images, targets, paths)
                 recent.append(reporting.Done(step + 1, paths, metrics))
-                self._end_step(step + 1, recent, meter)
-        # One that leaves is lost to the others, and one of them may still save.
-        distribution.wait_for_all(self._strategy)
+                meter.advance(step + 1)
+                self._end_step(step + 1, recent, meter, stop)
 
     def _begin(self, start: int) -> None:
         """Says what will be trained."""
@@ -194,32 +231,62 @@ class Trainer:
         step: int,
         recent: list[reporting.Done],
         meter: progress.Meter,
+        stop: interruption.Deferral,
     ) -> None:
-        """Reports, evaluates and saves when due, and at the end."""
-        recipe = self.experiment.training
-        last = step == self.total_steps
-        save = last or step % self._run.checkpoint_every == 0
-        log = last or step % self._run.log_every == 0
-        if (save or log) and not self._run.skip_nonfinite:
-            reporting.require_finite(recent, self._checkpoint.latest)
-        if log:
+        """Reports, evaluates and saves when due, at the end and at a stop.
+
+        Raises:
+          Interrupted: A signal has come, and there are steps left.
+        """
+        run, last = self._run, step == self.total_steps
+        if last or stop.signal or step % run.log_every == 0:
+            self._require_finite(recent)
             reporting.report(
-                recent, meter, self.total_steps, recipe, self._summaries
+                recent,
+                meter,
+                self.total_steps,
+                self.experiment.training,
+                self._summaries,
             )
             recent.clear()
-        if last or step % self._run.evaluate_every == 0:
+        if last or step % run.evaluate_every == 0:
             with meter.paused():
-                self._evaluate(step)
-        if save:
+                self._evaluate(step, stop)
+        stopped = stop.signal is not None and not last
+        if last or stopped or step % run.checkpoint_every == 0:
+            self._require_finite(recent)
             with meter.paused():
                 self._checkpoint.save()
+        if stopped:
+            self._summaries.flush()
+            raise interruption.Interrupted(stop.signal)
 
-    def _evaluate(self, step: int) -> None:
-        """Logs the validation accuracy of the watched subnets."""
-        accuracies = {
-            name: self._evaluator.accuracy(architecture)
-            for name, architecture in self._watched.items()
-        }
+    def _require_finite(self, recent: list[reporting.Done]) -> None:
+        """Fails if a step was not finite, unless such steps are skipped."""
+        if not self._run.skip_nonfinite:
+            reporting.require_finite(recent, self._checkpoint.latest)
+
+    def _left(self) -> str:
+        """What an interrupted training leaves behind."""
+        if not distribution.is_chief(self._strategy):
+            return (
+                "interrupted; the first worker saves; the same command joins "
+                "the training again"
+            )
+        return reporting.interrupted(
+            self._checkpoint.latest, self._workdir.root
+        )
+
+    def _evaluate(self, step: int, stop: interruption.Deferral) -> None:
+        """Logs the validation accuracy of the watched subnets.
+
+        A signal ends it, but for the evaluation at the last step.
+        """
+        accuracies = {}
+        for name, architecture in self._watched.items():
+            if stop.signal and step < self.total_steps:
+                return
+            accuracies[name] = self._evaluator.accuracy(architecture)
         _LOGGER.info(
             "validation accuracy  %s",
             "  ".join(f"{n} {a:.1%}" for n, a in accuracies.items()),
@@ -254,30 +321,18 @@ def _teacher(
     )
 
 
-def _require_shares(
-    experiment: experiment_lib.Experiment, replicas: int
-) -> None:
-    """Checks that replicas, micro-batches and pairs can share a batch.
-
-    Raises:
-      InputError: they cannot.
-    """
-    recipe = experiment.training
-    parts = replicas * recipe.accumulation
-    if recipe.batch_size % parts:
-        raise errors.InputError(
-            f"batch_size is {recipe.batch_size}; it must be a multiple of the "
-            f"number of replicas, {replicas}, times accumulation, "
-            f"{recipe.accumulation}"
-        )
-    mixes = experiment.augmentation.mixes
-    pipeline.Part(replicas=replicas).rows(recipe.batch_size, mixes)
-
-
 def watched_subnets(
     space: search_space.SearchSpace, count: int
 ) -> dict[str, architecture_lib.Architecture]:
-    """Name -> subnet to evaluate: the extremes and fixed random ones."""
+    """The subnets to evaluate: the extremes and fixed random ones.
+
+    Args:
+      space: Architectures of the supernet.
+      count: Number of random ones.
+
+    Returns:
+      Mapping of names to architectures.
+    """
     rng = random.Random(0)
     return {
         "smallest": space.smallest,

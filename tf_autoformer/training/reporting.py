@@ -1,8 +1,9 @@
-"""What a training tells while it runs: progress lines and TensorBoard."""
+"""What a training tells: its progress, TensorBoard, why it has stopped."""
 
 import collections
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -21,9 +22,9 @@ class Done(NamedTuple):
     """A step that was taken.
 
     Attributes:
-      step: how many were taken with it.
-      paths: what it trained.
-      metrics: what it reported.
+      step: Number of steps taken, this one included.
+      paths: Subnets that the step trained.
+      metrics: Figures that the step reported.
     """
 
     step: int
@@ -40,12 +41,14 @@ def report(
 ) -> None:
     """Tells of the steps since the last report.
 
+    TensorBoard gets their means. The log gets a line unless there is a bar.
+
     Args:
-      recent: these steps.
-      meter: of the steps.
-      total_steps: of the training.
-      recipe: what is trained with.
-      writer: of TensorBoard's log.
+      recent: Steps since the last report.
+      meter: Meter of the steps.
+      total_steps: Number of steps of the whole training.
+      recipe: Training recipe.
+      writer: Writer of TensorBoard's log.
     """
     last = recent[-1]
     learnt = [
@@ -54,7 +57,7 @@ def report(
         for path, loss in zip(done.paths, done.metrics.losses, strict=True)
         if np.isfinite(loss)  # Else the update was skipped.
     ]
-    # Of what learns from the labels.
+    # The first path's loss, which is with the labels.
     losses = [float(done.metrics.losses[0]) for done in recent]
     norms = [float(done.metrics.gradient_norm) for done in recent]
     speed, eta = meter.update(last.step)
@@ -65,15 +68,16 @@ def report(
         "images_per_second": speed * recipe.batch_size,
     }
     skipped = int(last.metrics.skipped)
-    _LOGGER.info(
-        "step %d/%d  loss %.3f  lr %.2e  gradient norm %.2f  "
-        "%.0f images/s  ETA %s%s",
-        last.step,
-        total_steps,
-        *scalars.values(),
-        eta,
-        f"  skipped {skipped}" if skipped else "",
-    )
+    if meter.in_lines:
+        _LOGGER.info(
+            "step %d/%d  loss %.3f  lr %.2e  gradient norm %.2f  "
+            "%.0f images/s  ETA %s%s",
+            last.step,
+            total_steps,
+            *scalars.values(),
+            eta,
+            f"  skipped {skipped}" if skipped else "",
+        )
     if skipped:
         scalars["skipped_updates"] = skipped
     if recipe.precision == "mixed_float16":
@@ -89,6 +93,37 @@ def report(
     )
 
 
+def summary(recent: Sequence[Done], batch_size: int, speed: float) -> str:
+    """Loss and speed in few words, for the progress bar.
+
+    Args:
+      recent: Steps since the last report, at least one.
+      batch_size: Images of a step.
+      speed: Steps per second.
+    """
+    # The first path's loss, which is with the labels.
+    loss = _finite_mean([float(done.metrics.losses[0]) for done in recent])
+    text = f"loss {loss:.3f}, {speed * batch_size:,.0f} images/s"
+    skipped = int(recent[-1].metrics.skipped)
+    return f"{text}, skipped {skipped}" if skipped else text
+
+
+def interrupted(latest: str, folder: str | os.PathLike[str]) -> str:
+    """What an interrupted training leaves behind, in one line.
+
+    Args:
+      latest: Path of the last checkpoint; empty if there is none.
+      folder: Working folder.
+    """
+    if not latest:
+        return "interrupted; nothing is saved yet"
+    step = latest.rsplit("-", 1)[1]
+    return (
+        f"interrupted; saved at step {step} in {folder}; the same command "
+        "continues there"
+    )
+
+
 def _finite_mean(values: Sequence[float]) -> float:
     finite = [value for value in values if np.isfinite(value)]
     return float(np.mean(finite)) if finite else float("nan")
@@ -98,12 +133,12 @@ def require_finite(recent: Sequence[Done], latest: str) -> None:
     """Fails before a checkpoint of a broken training replaces a good one.
 
     Args:
-      recent: steps since this was last asked.
-      latest: the last checkpoint's path; empty if there is none.
+      recent: Steps since the last check.
+      latest: Path of the last checkpoint; empty if there is none.
 
     Raises:
-      InputError: a loss or a gradient is not finite; the message names the
-        step, what it trained and the checkpoint.
+      InputError: A loss or a gradient is not finite. The message names the
+        step, the subnets that it trained and the checkpoint.
     """
     for step, paths, metrics in recent:
         found: Mapping[str, np.ndarray] = {"loss": np.sum(metrics.losses)}

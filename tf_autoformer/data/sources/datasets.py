@@ -3,13 +3,14 @@
 import contextlib
 import dataclasses
 import io
+import logging
 import os
 from collections.abc import Mapping
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tf_autoformer import errors, files
+from tf_autoformer import errors, files, progress
 from tf_autoformer.data.sources import (
     digits,
     image_folder,
@@ -17,6 +18,7 @@ from tf_autoformer.data.sources import (
     withholding,
 )
 
+_LOGGER = logging.getLogger(__name__)
 Split = withholding.Split
 
 NAMES = (
@@ -208,8 +210,10 @@ def _prepare(builder: tfds.core.DatasetBuilder, name: str, root: str) -> None:
     is_new = is_local and files.is_new(root)
     if is_local:
         files.require_writable(root)
+    _LOGGER.info("preparing %s, once", name)
+    if not progress.on_terminal():
+        tfds.disable_progress_bar()
     try:
-        # Bars of its progress go to stderr.
         with contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare()
     except Exception as error:  # As in `_builder`.

@@ -19,18 +19,18 @@ _NAMED = 10  # of the unreadable files, in the log.
 def unreadable(
     folder: str, files: Mapping[str, os.stat_result], data_dir: str
 ) -> list[str]:
-    """The files that cannot be decoded, which the log names.
+    """Finds the files that cannot be decoded, and names them in the log.
 
-    What is found is kept in `data_dir`, and holds until a file is added,
+    The result is kept in `data_dir`. It holds until a file is added or
     removed, or has another size or time of change.
 
     Args:
-      folder: absolute path.
-      files: path in the folder -> size and time of change.
-      data_dir: where prepared data sets are kept.
+      folder: Absolute path of the folder.
+      files: Mapping of paths in the folder to sizes and times of change.
+      data_dir: Folder of prepared data sets.
 
     Returns:
-      Their paths in the folder, sorted.
+      Paths of the unreadable files in the folder, sorted.
     """
     state = hashlib.sha256()
     for path, stat in sorted(files.items()):
@@ -62,7 +62,7 @@ def unreadable(
 
 
 def _parse(content: bytes | None, state: str) -> list[str] | None:
-    """What was found of the same files; None if nothing is known."""
+    """The unreadable files as kept; None if nothing is known of this state."""
     try:
         kept = json.loads(content or b"{}")
         return kept["unreadable"] if kept["state"] == state else None
@@ -92,9 +92,10 @@ def _check(folder: str, paths: Sequence[str]) -> list[str]:
         .with_options(options)
     )
     bad = set(range(len(paths)))
-    meter = progress.Meter(0, len(paths))
-    for done, (number, _) in enumerate(readable, start=1):
-        bad.remove(int(number))
-        if meter.due:
-            _LOGGER.info(meter.line(done, "files"))
+    with progress.Meter(0, len(paths), "files", "check") as meter:
+        for done, (number, _) in enumerate(readable, start=1):
+            bad.remove(int(number))
+            meter.advance(done)
+            if meter.due:
+                _LOGGER.info(meter.line(done))
     return [paths[number] for number in sorted(bad)]

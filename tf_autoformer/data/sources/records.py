@@ -38,10 +38,10 @@ def labels(builder: tfds.core.DatasetBuilder, split: str) -> np.ndarray:
     the images.
 
     Returns:
-      int64 [images].
+      Labels, int64 [images].
 
     Raises:
-      InputError: the data are damaged.
+      InputError: The data are damaged.
     """
     path = f"{builder.data_dir}/labels-{split}-{_CYCLE}x{_BLOCK}.npy"
     size = builder.info.splits[split].num_examples
@@ -61,7 +61,7 @@ def check_labels(
     """Fails if a label is that of no class.
 
     Raises:
-      InputError: one is.
+      InputError: A label is negative, or too large.
     """
     wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if len(wrong):
@@ -102,22 +102,24 @@ def _read_labels(
     batches = _read(
         builder, split, tfds.decode.PartialDecoding({"label": True})
     ).batch(_BATCH)
-    meter = progress.Meter(0, size)
+    title = f"labels of {builder.name}"
     found = []
     try:
-        for done, batch in enumerate(batches.as_numpy_iterator(), start=1):
-            found.append(batch["label"])
-            if meter.due:
+        with progress.Meter(0, size, "labels", title) as meter:
+            for done, batch in enumerate(batches.as_numpy_iterator(), start=1):
+                found.append(batch["label"])
                 read = min(done * _BATCH, size)
-                speed, eta = meter.update(read)
-                _LOGGER.info(
-                    "labels of %s, read once: %d of %d  %.0f/s  ETA %s",
-                    builder.name,
-                    read,
-                    size,
-                    speed,
-                    eta,
-                )
+                meter.advance(read)
+                if meter.due:
+                    speed, eta = meter.update(read)
+                    _LOGGER.info(
+                        "%s, read once: %d of %d  %.0f/s  ETA %s",
+                        title,
+                        read,
+                        size,
+                        speed,
+                        eta,
+                    )
     except tf.errors.OpError as error:
         raise errors.InputError(
             f"cannot read split {split} of {builder.name} in "
