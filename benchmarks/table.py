@@ -1,6 +1,7 @@
 """The results as a markdown table, and the file that shows it."""
 
 import contextlib
+import dataclasses
 import datetime
 import importlib.metadata
 import os
@@ -25,11 +26,11 @@ _HEADER = (
 
 
 class Target(NamedTuple):
-    """What a measured value should be.
+    """A value that a measurement should reach.
 
     Attributes:
-      text: for people.
-      met: whether it is.
+      text: The value and its unit, for people.
+      met: Whether it is reached.
     """
 
     text: str
@@ -40,15 +41,15 @@ class Row(NamedTuple):
     """One comparison.
 
     Attributes:
-      case: what was measured.
-      model: of which supernet.
-      precision: in which.
-      ours: median, with its unit.
-      other: likewise, of the other side.
-      ratio: of both.
-      targets: all that were set for it.
-      shares: of the peak, ours and the other side's.
-      raw: every figure, as JSON has it.
+      case: Name of the case.
+      model: Name of the supernet.
+      precision: Precision of the matrix products.
+      ours: Our median, with its unit.
+      other: Median of the other side, with its unit.
+      ratio: Ratio of both medians.
+      targets: Targets of the case.
+      shares: Our share of the peak, and that of the other side.
+      raw: Every figure, as JSON has it.
     """
 
     case: str
@@ -79,12 +80,12 @@ def timed(
     """A row of times.
 
     Args:
-      case: what was measured.
-      subject: of what.
-      seconds: ours and the other side's, each of every repetition.
-      ratio: of both.
-      targets: all that were set for it.
-      **raw: further figures for JSON.
+      case: Name of the case.
+      subject: Supernet that was measured.
+      seconds: Our times and those of the other side, one for each repetition.
+      ratio: Ratio of both.
+      targets: Targets of the case.
+      **raw: Further figures for JSON.
     """
     return Row(
         case,
@@ -101,8 +102,8 @@ def markdown(rows: Sequence[Row], command: str) -> str:
     """The table and, beneath it, how to read it and where it was measured.
 
     Args:
-      rows: in their order.
-      command: what was typed.
+      rows: Rows of the table, in their order.
+      command: Command that measured them.
     """
     lines = [_HEADER, ["---"] * len(_HEADER)]
     for row in rows:
@@ -142,8 +143,26 @@ def _legend(rows: Sequence[Row]) -> str:
     return textwrap.fill(text, 80)
 
 
+def command(module: str, options: Any, names: Sequence[str]) -> str:
+    """The command of a benchmark.
+
+    Args:
+      module: Name of the benchmark's module.
+      options: Options of the benchmark.
+      names: Options to show. Those that have their default are left out.
+    """
+    defaults = {f.name: f.default for f in dataclasses.fields(options)}
+    words = [f"python -m benchmarks.{module}"]
+    for name in names:
+        value = getattr(options, name)
+        if value != defaults[name]:
+            text = ",".join(value) if isinstance(value, tuple) else value
+            words.append(f"--{name}={text}")
+    return " ".join(words)
+
+
 def provenance(command: str) -> str:
-    """What was typed, where it ran, and of which versions."""
+    """The command, the machine, and the versions of the libraries."""
     versions = []
     for library in _LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -163,10 +182,10 @@ def _cpu() -> str:
 
 
 def split(path: pathlib.Path) -> tuple[str, str]:
-    """What stands before and after the table in a file, with the marks.
+    """The texts before and after the table in a file, with the marks.
 
     Raises:
-      InputError: the file cannot be read, or the table is not marked.
+      InputError: The file cannot be read, or the table is not marked.
     """
     try:
         text = path.read_text()
