@@ -15,20 +15,15 @@ must be given, to the flags that are of use only together with it.
 """
 
 import dataclasses
-import functools
 import inspect
-import os
-import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from absl import flags
 
-from tf_autoformer import errors, rules
-from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import constraint, published, search_space
-from tf_autoformer.space import model as model_lib
+from tf_autoformer import errors, flag_kinds, rules
+from tf_autoformer.space import constraint
 
 FLAGS = flags.FLAGS
 # So that --help lists the flags of whichever binary runs.
@@ -109,7 +104,7 @@ def _define_field(field: dataclasses.Field, texts: Mapping[str, str]) -> Reader:
     if "costs" in field.metadata:
         return _define_ranges(field.metadata["costs"])
     kind = rules.kind(field)
-    if dataclasses.is_dataclass(kind) and kind not in _KINDS:
+    if dataclasses.is_dataclass(kind) and kind not in flag_kinds.KINDS:
         return define(kind)
     return _define_flag(field, field.default, texts[field.name])
 
@@ -156,7 +151,7 @@ def _define_ranges(costs: Mapping[str, str]) -> Reader:
 
 def _define_flag(field: dataclasses.Field, default: Any, text: str) -> Reader:
     """Defines a flag of one value."""
-    kind = _KINDS.get(rules.kind(field), _Kind())
+    kind = flag_kinds.KINDS.get(rules.kind(field), flag_kinds.Kind())
     more = {
         name: field.metadata[name]
         for name in ("lower_bound", "upper_bound")
@@ -192,95 +187,3 @@ def _require_direction(directions: Mapping[str, Sequence[str]]) -> None:
                     f"{name} is {FLAGS[name].value}; it is of no use in this "
                     "direction"
                 )
-
-
-class _ImageSizeParser(flags.ArgumentParser):
-    """Reads 224 or, height first, 224x320."""
-
-    def parse(self, argument: Any) -> model_lib.ImageSize:
-        """Raises ValueError for a text that is neither."""
-        match = re.fullmatch(r"(\d+)(?:x(\d+))?", str(argument))
-        if match is None:
-            raise ValueError("must be like 224 or, height first, 224x320")
-        height, width = int(match[1]), int(match[2] or match[1])
-        return height if height == width else (height, width)
-
-
-def _define_list(
-    name: str, default: Sequence[str], text: str, **more: Any
-) -> flags.FlagHolder:
-    return flags.DEFINE_list(name, list(default), text, **more)
-
-
-def _path(field: dataclasses.Field, text: str) -> pathlib.Path:
-    path = pathlib.Path(os.path.expanduser(text))
-    suffix = field.metadata.get("suffix")
-    if suffix and path.suffix.lower() != suffix:
-        raise errors.InputError(
-            f"{field.name} is {text!r}; it must be a {suffix} file"
-        )
-    return path
-
-
-def _architecture(
-    field: dataclasses.Field, text: str
-) -> architecture_lib.Architecture:
-    if text in published.NAMES:
-        return published.load(text)
-    path = _path(field, text)
-    if path.suffix != ".json" and not path.exists():
-        raise errors.InputError(
-            f"{field.name} is {text!r}; it must be a JSON file or one of "
-            f"{', '.join(published.NAMES)}"
-        )
-    return architecture_lib.Architecture.load(path)
-
-
-def _search_space(
-    field: dataclasses.Field, text: str
-) -> search_space.SearchSpace:
-    if text in search_space.SEARCH_SPACES:
-        return search_space.SEARCH_SPACES[text]
-    path = _path(field, text)
-    if path.suffix != ".json":
-        raise errors.InputError(
-            f"{field.name} is {text!r}; it must be one of "
-            f"{', '.join(search_space.SEARCH_SPACES)} or a .json file"
-        )
-    return search_space.SearchSpace.load(path)
-
-
-class _Kind(NamedTuple):
-    """How the flag of a type is defined and read.
-
-    Attributes:
-      define: Defines the flag.
-      convert: Makes the value of the text. None: the flag has the value.
-      values: Possible values, for the help.
-    """
-
-    define: Callable[..., flags.FlagHolder] = flags.DEFINE_string
-    convert: Callable[[dataclasses.Field, Any], Any] | None = None
-    values: str = ""
-
-
-_KINDS = {
-    bool: _Kind(flags.DEFINE_bool),
-    int: _Kind(flags.DEFINE_integer),
-    float: _Kind(flags.DEFINE_float),
-    str: _Kind(),
-    tuple[str, ...]: _Kind(_define_list, lambda _, texts: tuple(texts)),
-    pathlib.Path: _Kind(convert=_path),
-    model_lib.ImageSize: _Kind(
-        functools.partial(flags.DEFINE, _ImageSizeParser())
-    ),
-    architecture_lib.Architecture: _Kind(
-        convert=_architecture,
-        values=f"{', '.join(published.NAMES)} or a JSON file",
-    ),
-    search_space.SearchSpace: _Kind(
-        convert=_search_space,
-        values=f"{', '.join(search_space.SEARCH_SPACES)} or a JSON file of "
-        "choices",
-    ),
-}
