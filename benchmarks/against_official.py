@@ -7,24 +7,25 @@ DIR is a clone of https://github.com/microsoft/Cream. Everything runs on the
 CPU. Run nothing else on the machine at the same time.
 """
 
+import dataclasses
 import importlib.util
-import os
 import pathlib
-
-from absl import flags
 
 from benchmarks import cases as cases_lib
 from benchmarks import comparison, inference, table
-from tf_autoformer import binary, errors, files
+from tf_autoformer import binary, errors, files, rules
 from tf_autoformer.space import search_space
-
-FLAGS = flags.FLAGS
 
 _OFFICIAL = (*cases_lib.PAIRED, *cases_lib.FRESH)
 _CASES = (*_OFFICIAL, "inference")
 # Cases that do not depend on the precision, or are exported in float32 only.
 _FLOAT32_ONLY = ("update", "inference")
 _PRECISIONS = ("float32", "bfloat16")
+# Options that the table's command shows.
+_SHOWN = (
+    *("models", "precisions", "cases"),
+    *("batch_size", "rounds", "steps", "seed"),
+)
 _MODELS = tuple(
     name
     for name, space in search_space.SEARCH_SPACES.items()
@@ -32,60 +33,59 @@ _MODELS = tuple(
 )
 
 
-def define() -> None:
-    """Defines the flags."""
-    flags.DEFINE_string(
-        "official_repo",
-        None,
-        "Clone of microsoft/Cream, or its folder AutoFormer. Needed by all "
-        "cases except inference.",
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """Flags of the comparison.
+
+    Attributes:
+      official_repo: A clone of microsoft/Cream, or its folder AutoFormer. Not
+        needed for inference alone.
+      models: Search spaces of the supernets.
+      precisions: Precisions of the matrix products.
+      cases: Cases to measure.
+      batch_size: Number of images in a step; not for inference.
+      rounds: Number of turns of each side.
+      steps: Number of steps in a turn.
+      seed: Seed of weights, images and architectures.
+      update: Markdown file whose table to replace.
+      json: File to write every figure to.
+    """
+
+    official_repo: pathlib.Path | None = None
+    models: tuple[str, ...] = rules.field(
+        ("tiny", "small"), values=", ".join(_MODELS)
     )
-    for name, default, choices, text in (
-        ("models", "tiny,small", _MODELS, "Supernets to compare"),
-        ("precisions", ",".join(_PRECISIONS), _PRECISIONS, "Precisions to use"),
-        ("cases", ",".join(_CASES), _CASES, "Cases to measure"),
-    ):
-        flags.DEFINE_list(
-            name, default, f"{text}: some of {', '.join(choices)}."
-        )
-    flags.DEFINE_integer(
-        "batch_size",
-        16,
-        "Images per step. Inference has batch sizes of its own.",
-        lower_bound=1,
+    precisions: tuple[str, ...] = rules.field(
+        _PRECISIONS, values=", ".join(_PRECISIONS)
     )
-    flags.DEFINE_integer("rounds", 8, "Turns of each side.", lower_bound=1)
-    flags.DEFINE_integer("steps", 5, "Steps per turn.", lower_bound=1)
-    flags.DEFINE_integer(
-        "seed",
-        0,
-        "Seed of weights, images and architectures.",
-        lower_bound=0,
-        upper_bound=2**31 - 1,
-    )
-    flags.DEFINE_string(
-        "update", None, "Markdown file whose table is replaced."
-    )
-    flags.DEFINE_string("json", None, "JSON file to write every figure to.")
+    cases: tuple[str, ...] = rules.field(_CASES, values=", ".join(_CASES))
+    batch_size: int = rules.field(16, lower_bound=1)
+    rounds: int = rules.field(8, lower_bound=1)
+    steps: int = rules.field(5, lower_bound=1)
+    seed: int = rules.field(0, lower_bound=0, upper_bound=2**31 - 1)
+    update: pathlib.Path | None = None
+    json: pathlib.Path | None = None
 
 
-def main() -> None:
-    """Runs the measurements and prints their table."""
-    cases = _choices("cases", _CASES)
+def main(options: Options) -> None:
+    """Measures, and prints the table."""
+    cases = _choices(options, "cases", _CASES)
     _require_libraries(cases)
-    code = _official_code() if set(cases) & set(_OFFICIAL) else ""
+    code = ""
+    if set(cases) & set(_OFFICIAL):
+        code = _official_code(options.official_repo)
     subjects = [
         comparison.Subject(
             model,
             precision,
-            FLAGS.batch_size,
-            FLAGS.rounds,
-            FLAGS.steps,
-            FLAGS.seed,
+            options.batch_size,
+            options.rounds,
+            options.steps,
+            options.seed,
             code,
         )
-        for model in _choices("models", _MODELS)
-        for precision in _choices("precisions", _PRECISIONS)
+        for model in _choices(options, "models", _MODELS)
+        for precision in _choices(options, "precisions", _PRECISIONS)
     ]
     plan = [(subject, _possible(subject, cases)) for subject in subjects]
     if not any(chosen for _, chosen in plan):
@@ -93,23 +93,25 @@ def main() -> None:
             "precisions is bfloat16; it must have float32 for "
             f"{', '.join(cases)}"
         )
-    if FLAGS.update:
-        table.split(_path(FLAGS.update))  # Fails before the long work.
-    if FLAGS.json:
-        files.require_writable(_path(FLAGS.json).parent)
+    if options.update:
+        table.split(options.update)  # Fails before the long work.
+    if options.json:
+        files.require_writable(options.json.parent)
 
-    referee = comparison.Referee(sum(_rounds(chosen) for _, chosen in plan))
+    referee = comparison.Referee(
+        sum(_turns(chosen, options.rounds) for _, chosen in plan)
+    )
     rows = []
     for subject, chosen in plan:
         rows += cases_lib.measure(subject, chosen, referee)
         if "inference" in chosen:
             rows += inference.measure(subject, referee)
     rows.sort(key=lambda row: _CASES.index(row.case.split(",")[0]))
-    text = table.markdown(rows, _command())
-    if FLAGS.json:
-        files.write_json(_path(FLAGS.json), [row._asdict() for row in rows])
-    if FLAGS.update:
-        table.update(_path(FLAGS.update), text)
+    text = table.markdown(rows, _command(options))
+    if options.json:
+        files.write_json(options.json, [row._asdict() for row in rows])
+    if options.update:
+        table.update(options.update, text)
     print(text, end="")
 
 
@@ -120,25 +122,25 @@ def _possible(subject: comparison.Subject, cases: list[str]) -> list[str]:
     return [case for case in cases if case not in _FLOAT32_ONLY]
 
 
-def _rounds(cases: list[str]) -> int:
-    """Number of rounds that the cases of one subject take."""
-    rounds = {
+def _turns(cases: list[str], rounds: int) -> int:
+    """The number of turns of a subject, which the referee counts."""
+    turns = {
         "first_step": cases_lib.STARTS,
         "memory": 1,
-        "inference": len(inference.BATCH_SIZES) * FLAGS.rounds,
+        "inference": len(inference.BATCH_SIZES) * rounds,
     }
-    total = sum(rounds.get(case, FLAGS.rounds) for case in cases)
+    total = sum(turns.get(case, rounds) for case in cases)
     paired = set(cases) & set(cases_lib.PAIRED)
-    return total + FLAGS.rounds * bool(paired)  # The peak.
+    return total + rounds * bool(paired)  # The peak.
 
 
-def _choices(flag: str, known: tuple[str, ...]) -> list[str]:
+def _choices(options: Options, flag: str, known: tuple[str, ...]) -> list[str]:
     """The entries of a list flag.
 
     Raises:
       InputError: The list is empty, or an entry is unknown.
     """
-    entries = list(dict.fromkeys(FLAGS[flag].value))
+    entries = list(dict.fromkeys(getattr(options, flag)))
     if not entries or not set(entries) <= set(known):
         raise errors.InputError(
             f"{flag} is {','.join(entries)!r}; it must be some of "
@@ -147,25 +149,22 @@ def _choices(flag: str, known: tuple[str, ...]) -> list[str]:
     return entries
 
 
-def _official_code() -> str:
+def _official_code(repo: pathlib.Path | None) -> str:
     """The folder that holds the official code.
 
     Raises:
-      InputError: The code is not in the folder that the flag names.
+      InputError: The code is not in the folder of the flag.
     """
-    if not FLAGS.official_repo:
+    if repo is None:
         raise errors.InputError(
             "official_repo is missing; it must be a clone of "
             "https://github.com/microsoft/Cream"
         )
-    for folder in (
-        _path(FLAGS.official_repo) / "AutoFormer",
-        _path(FLAGS.official_repo),
-    ):
+    for folder in (repo / "AutoFormer", repo):
         if (folder / "model" / "supernet_transformer.py").is_file():
             return str(folder.absolute())
     raise errors.InputError(
-        f"official_repo is {FLAGS.official_repo}; it must hold "
+        f"official_repo is {repo}; it must hold "
         "AutoFormer/model/supernet_transformer.py"
     )
 
@@ -182,23 +181,13 @@ def _require_libraries(cases: list[str]) -> None:
         )
 
 
-def _path(text: str) -> pathlib.Path:
-    return pathlib.Path(os.path.expanduser(text))
-
-
-def _command() -> str:
-    """The command that was typed, without paths of this machine."""
-    words = ["python -m benchmarks.against_official"]
-    if FLAGS.official_repo:
-        words.append("--official_repo=DIR")
-    names = ("models", "precisions", "cases", "batch_size", "rounds", "steps")
-    words += [
-        FLAGS[name].serialize()
-        for name in (*names, "seed")
-        if FLAGS[name].present
-    ]
-    return " ".join(words)
+def _command(options: Options) -> str:
+    """The command, without paths of this machine."""
+    module = "against_official"
+    if options.official_repo:
+        module += " --official_repo=DIR"
+    return table.command(module, options, _SHOWN)
 
 
 if __name__ == "__main__":
-    binary.run(main, define)
+    binary.run(main, Options)

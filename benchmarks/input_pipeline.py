@@ -7,91 +7,98 @@ machine at the same time.
 """
 
 import dataclasses
-import os
 import pathlib
 import statistics
 import tempfile
 
-from absl import flags
-
 from benchmarks import comparison, table, worker
-from tf_autoformer import binary, errors
+from tf_autoformer import binary, errors, rules
 
-FLAGS = flags.FLAGS
 _PRECISIONS = ("float32", "bfloat16")
 _AIM = 3
+# Options that the table's command shows.
+_SHOWN = ("photographs", "batch_size", "rounds", "steps")
 
 
-def define() -> None:
-    """Defines the flags."""
-    flags.DEFINE_integer(
-        "photographs", 512, "JPEGs of 500 × 375 to read.", lower_bound=1
-    )
-    flags.DEFINE_integer("batch_size", 16, "Images per step.", lower_bound=2)
-    flags.DEFINE_integer("rounds", 8, "Turns of each side.", lower_bound=1)
-    flags.DEFINE_integer("steps", 5, "Steps per turn.", lower_bound=1)
-    flags.DEFINE_string(
-        "update", None, "Markdown file whose table is replaced."
-    )
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """Flags of the benchmark.
+
+    Attributes:
+      photographs: Number of images to read, each of 500 × 375 pixels.
+      batch_size: Number of images in a step.
+      rounds: Number of turns of each side.
+      steps: Number of steps in a turn.
+      update: Markdown file whose table to replace.
+    """
+
+    photographs: int = rules.field(512, lower_bound=1)
+    batch_size: int = rules.field(16, lower_bound=2)
+    rounds: int = rules.field(8, lower_bound=1)
+    steps: int = rules.field(5, lower_bound=1)
+    update: pathlib.Path | None = None
 
 
-def main() -> None:
-    """Runs the measurements and prints their tables."""
-    path = FLAGS.update and pathlib.Path(os.path.expanduser(FLAGS.update))
-    if path:
-        table.split(path)  # Fails before the long work.
-    if FLAGS.batch_size % 2:
+def main(options: Options) -> None:
+    """Measures, and prints the tables."""
+    if options.update:
+        table.split(options.update)  # Fails before the long work.
+    if options.batch_size % 2:
         raise errors.InputError(
-            f"batch_size is {FLAGS.batch_size}; it must be even, as neighbours "
-            "are mixed"
+            f"batch_size is {options.batch_size}; it must be even, as "
+            "neighbours are mixed"
         )
-    referee = comparison.Referee(len(_PRECISIONS) * FLAGS.rounds + 1)
+    referee = comparison.Referee(len(_PRECISIONS) * options.rounds + 1)
     with (
         tempfile.TemporaryDirectory() as folder,
         worker.Worker(
             "benchmarks.batches",
             folder=folder,
-            count=FLAGS.photographs,
-            batch_size=FLAGS.batch_size,
+            count=options.photographs,
+            batch_size=options.batch_size,
             seed=0,
         ) as batches,
     ):
         lines = _header("side", "images/s", "pipeline over training")
         for precision in _PRECISIONS:
-            lines += _against_training(batches, precision, referee)
+            lines += _against_training(options, precision, batches, referee)
         referee.begin("stages")
         stages = batches.ask("stages")
     lines += ["", *_header("stage", "µs an image on one core")]
     lines += [f"| {name} | {1e6 * each:.0f} |" for name, each in stages.items()]
     total = 1e6 * sum(stages.values())
-    lines += [f"| all | {total:.0f} |", "", table.provenance(_command())]
+    command = table.command("input_pipeline", options, _SHOWN)
+    lines += [f"| all | {total:.0f} |", "", table.provenance(command)]
     text = "\n".join(lines)
-    if path:
-        table.update(path, text)
+    if options.update:
+        table.update(options.update, text)
     print(text)
 
 
 def _against_training(
-    batches: worker.Worker, precision: str, referee: comparison.Referee
+    options: Options,
+    precision: str,
+    batches: worker.Worker,
+    referee: comparison.Referee,
 ) -> list[str]:
-    """The table's rows for training and pipeline, timed in turns."""
+    """The rows of both sides, which take turns."""
     referee.begin(f"training, {precision}")
     subject = comparison.Subject(
-        "tiny", precision, FLAGS.batch_size, FLAGS.rounds, FLAGS.steps, 0
+        "tiny", precision, options.batch_size, options.rounds, options.steps, 0
     )
-    drawn = subject.draw(FLAGS.rounds * FLAGS.steps)
+    drawn = subject.draw(options.rounds * options.steps)
     seconds: list[list[float]] = [[], []]
     with subject.ours() as training:
         for depth in subject.space.depths:  # An untimed step traces each.
             subnet = dataclasses.replace(subject.space, depths=(depth,)).largest
             training.ask("train", architectures=[subnet.to_dict()])
-        for start in range(0, len(drawn), FLAGS.steps):
-            turn = [s.to_dict() for s in drawn[start : start + FLAGS.steps]]
+        for start in range(0, len(drawn), options.steps):
+            turn = [s.to_dict() for s in drawn[start : start + options.steps]]
             seconds[0] += training.ask("train", architectures=turn)
-            # The pipeline is far faster, so time more batches.
-            seconds[1] += batches.ask("training", count=5 * FLAGS.steps)
+            # Far faster, so more batches.
+            seconds[1] += batches.ask("training", count=5 * options.steps)
             referee.end_round()
-    trained = FLAGS.batch_size / statistics.median(seconds[0])
+    trained = options.batch_size / statistics.median(seconds[0])
     made = 1 / statistics.median(seconds[1])
     verdict = "met" if made >= _AIM * trained else "missed"
     return [
@@ -105,12 +112,5 @@ def _header(*names: str) -> list[str]:
     return [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
 
 
-def _command() -> str:
-    """The command that was typed, without paths of this machine."""
-    names = ("photographs", "batch_size", "rounds", "steps")
-    words = [FLAGS[name].serialize() for name in names if FLAGS[name].present]
-    return " ".join(["python -m benchmarks.input_pipeline", *words])
-
-
 if __name__ == "__main__":
-    binary.run(main, define)
+    binary.run(main, Options)

@@ -7,6 +7,7 @@ Every case except memory prints a table of operations. Memory prints a table of
 the resident memory after each stage of training.
 """
 
+import dataclasses
 import os
 import pathlib
 import tempfile
@@ -15,108 +16,115 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from absl import flags
 
 from benchmarks import comparison, inference, operations, ours, worker
-from tf_autoformer import binary, errors
+from tf_autoformer import binary, errors, rules
 from tf_autoformer.space import search_space
 from tf_autoformer.supernet import parallel
 
-FLAGS = flags.FLAGS
-_CASES = {
-    "train": "a training step of the largest subnet",
-    "forward": "the logits of the largest subnet, as in the search",
-    "update": "the optimizer alone, for the largest and the smallest subnet",
-    "inference": "the exported published subnet",
-    "memory": "the resident memory after each stage of training",
-}
+_CASES = ("train", "forward", "update", "inference", "memory")
+_MODELS = tuple(
+    name
+    for name, space in search_space.SEARCH_SPACES.items()
+    if space.published
+)
 
 
-def define() -> None:
-    """Defines the flags."""
-    models = [n for n, s in search_space.SEARCH_SPACES.items() if s.published]
-    cases = " ".join(f'"{name}": {text}.' for name, text in _CASES.items())
-    flags.DEFINE_enum("case", "train", list(_CASES), f"Case to run. {cases}")
-    flags.DEFINE_enum("model", "tiny", models, "Supernet to profile.")
-    flags.DEFINE_enum(
-        "precision",
-        "float32",
-        ["float32", "bfloat16"],
-        "Precision of the matrix products.",
-    )
-    flags.DEFINE_integer("batch_size", 16, "Images per step.", lower_bound=1)
-    flags.DEFINE_integer("steps", 4, "Steps to profile.", lower_bound=1)
-    flags.DEFINE_integer(
-        "threads",
-        None,
-        "Threads for inference, both inside an operation and between "
-        "operations. Default: TensorFlow's choice.",
-        lower_bound=1,
-    )
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """Flags of the profile.
+
+    Attributes:
+      case: Case to profile. train: a training step of the largest subnet.
+        forward: its logits, as for a candidate of the search. update: the
+        optimizer alone, for the largest and the smallest subnet. inference:
+        the exported published subnet. memory: the resident memory, stage by
+        stage of training.
+      model: Search space of the supernet.
+      precision: Precision of the matrix products.
+      batch_size: Number of images in a step.
+      steps: Number of steps to profile.
+      threads: Number of threads of an operation, and of operations that run
+        at the same time. Only for inference. Default: TensorFlow's choice.
+    """
+
+    case: str = rules.field("train", choices=_CASES)
+    model: str = rules.field("tiny", choices=_MODELS)
+    precision: str = rules.field("float32", choices=("float32", "bfloat16"))
+    batch_size: int = rules.field(16, lower_bound=1)
+    steps: int = rules.field(4, lower_bound=1)
+    threads: int | None = rules.field(None, lower_bound=1)
 
 
-def main() -> None:
-    """Profiles a case and prints a table for each of its subnets."""
+def main(options: Options) -> None:
+    """Profiles a case, and prints a table for each of its subnets."""
     subject = comparison.Subject(
-        FLAGS.model, FLAGS.precision, FLAGS.batch_size, 1, FLAGS.steps, 0
+        options.model,
+        options.precision,
+        options.batch_size,
+        1,
+        options.steps,
+        0,
     )
-    if FLAGS.case == "inference":
-        _inference(subject)
+    if options.case == "inference":
+        _inference(options, subject)
         return
-    if FLAGS.threads:
+    if options.threads:
         raise errors.InputError(
-            f"threads is {FLAGS.threads}; it must not be given for {FLAGS.case}"
+            f"threads is {options.threads}; it must not be given for "
+            f"{options.case}"
         )
     parallel.use_cores()
-    if FLAGS.case == "memory":
+    if options.case == "memory":
         _memory(subject)
     else:
-        _supernet(subject)
+        _supernet(options, subject)
 
 
-def _supernet(subject: comparison.Subject) -> None:
+def _supernet(options: Options, subject: comparison.Subject) -> None:
     side = ours.Ours(subject)
     space = subject.space
     largest, smallest = space.largest.to_dict(), space.smallest.to_dict()
-    if FLAGS.case == "update":
-        _print("largest", _repeated(side.updater(largest)))
-        _print("smallest", _repeated(side.updater(smallest)))
+    if options.case == "update":
+        _print(options, "largest", _repeated(side.updater(largest)))
+        _print(options, "smallest", _repeated(side.updater(smallest)))
         return
-    call = {"train": side.train, "forward": side.forward}[FLAGS.case]
-    _print("largest", lambda count: call([largest] * count))
+    call = {"train": side.train, "forward": side.forward}[options.case]
+    _print(options, "largest", lambda count: call([largest] * count))
 
 
 def _repeated(call: Callable[[], Any]) -> operations.Run:
     return lambda count: worker.time_each(lambda _: call(), range(count))
 
 
-def _inference(subject: comparison.Subject) -> None:
-    """Runs the export as `inference` does, but in this process.
+def _inference(options: Options, subject: comparison.Subject) -> None:
+    """Runs the export in this process, as `inference` does in one of its own.
 
     Raises:
       InputError: The precision is not the export's.
     """
-    if FLAGS.precision != "float32":
+    if options.precision != "float32":
         raise errors.InputError(
-            f"precision is {FLAGS.precision}; it must be float32 for inference"
+            f"precision is {options.precision}; it must be float32 for "
+            "inference"
         )
-    if FLAGS.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(FLAGS.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(FLAGS.threads)
+    if options.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         inference.export(folder, subject.model)
         classify = inference.load(folder)
         shape = [subject.batch_size, *comparison.NETWORK.input_size, 3]
         images = np.random.default_rng(subject.seed).random(shape, np.float32)
-        _print("published", _repeated(lambda: classify(images)))
+        _print(options, "published", _repeated(lambda: classify(images)))
 
 
-def _print(subnet: str, run: operations.Run) -> None:
-    result = operations.profile(run, FLAGS.steps)
+def _print(options: Options, subnet: str, run: operations.Run) -> None:
+    result = operations.profile(run, options.steps)
     print(
-        f"{FLAGS.case}, {FLAGS.model}, {FLAGS.precision}, batch "
-        f"{FLAGS.batch_size}, {subnet} subnet: {operations.markdown(result)}"
+        f"{options.case}, {options.model}, {options.precision}, batch "
+        f"{options.batch_size}, {subnet} subnet: {operations.markdown(result)}"
     )
 
 
@@ -145,4 +153,4 @@ def _memory(subject: comparison.Subject) -> None:
 
 
 if __name__ == "__main__":
-    binary.run(main, define)
+    binary.run(main, Options)

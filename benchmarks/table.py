@@ -1,6 +1,7 @@
 """Writes the results as a markdown table into a file."""
 
 import contextlib
+import dataclasses
 import datetime
 import importlib.metadata
 import os
@@ -140,6 +141,24 @@ def _legend(rows: Sequence[Row]) -> str:
             f"product on each core) / PyTorch: {listed}."
         )
     return textwrap.fill(text, 80)
+
+
+def command(module: str, options: Any, names: Sequence[str]) -> str:
+    """The command of a benchmark.
+
+    Args:
+      module: Name of the benchmark's module.
+      options: Options of the benchmark.
+      names: Options to show. Those that have their default are left out.
+    """
+    defaults = {f.name: f.default for f in dataclasses.fields(options)}
+    words = [f"python -m benchmarks.{module}"]
+    for name in names:
+        value = getattr(options, name)
+        if value != defaults[name]:
+            text = ",".join(value) if isinstance(value, tuple) else value
+            words.append(f"--{name}={text}")
+    return " ".join(words)
 
 
 def provenance(command: str) -> str:

@@ -4,26 +4,28 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from absl import app, flags
 from absl import logging as absl_logging
 
-from tf_autoformer import errors, interruption, progress
+from tf_autoformer import errors, flag_fields, interruption, progress
 
 # So that --help lists the flags of whichever binary runs.
 flags.disclaim_key_flags()
 
 
-def run(main: Callable[[], None], define: Callable[[], None]) -> None:
+def run(main: Callable[[Any], None], options: type) -> None:
     """Runs a binary: its flags, then `main`. Tells failures in one line.
 
     Exits with 1 for a mistake of the user's, and with 128 and the number of
     the signal when interrupted: 130 for Ctrl-C, 143 for SIGTERM.
 
     Args:
-      main: Function that does the work of the binary.
-      define: Function that defines the binary's flags.
+      main: Function that takes the options and does the work of the binary.
+      options: Frozen dataclass of the binary's flags; see `flag_fields`.
     """
+    read = flag_fields.define(options)
 
     def guarded(arguments: list[str]) -> None:
         if len(arguments) > 1:
@@ -31,7 +33,7 @@ def run(main: Callable[[], None], define: Callable[[], None]) -> None:
         _show_progress()
         try:
             with interruption.raised():
-                main()
+                main(read())
             sys.stdout.flush()  # Here and not at exit, for a closed pipe.
         except errors.InputError as error:
             _fail(1, f"error: {error}")
@@ -40,7 +42,6 @@ def run(main: Callable[[], None], define: Callable[[], None]) -> None:
         except interruption.Interrupted as error:
             _fail(128 + error.signal, str(error))
 
-    define()
     app.run(guarded)
 
 

@@ -4,27 +4,51 @@ python -m tf_autoformer.export --workdir=DIR --architecture=FILE.json \
       --export_dir=OUT
 """
 
-import tensorflow as tf
+import dataclasses
+import pathlib
 
-from tf_autoformer import binary, command_line, config
-from tf_autoformer.serving import savedmodel
+from tf_autoformer import binary, shared_options
+from tf_autoformer.experiment import workdir as workdir_lib
+from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import model as model_lib
 
 
-def main() -> None:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(shared_options.Folders):
+    """Flags of `export`.
+
+    Attributes:
+      architecture: Subnet to export.
+      export_dir: Folder to make for the SavedModel.
+      image_size: Input size in pixels: 224, or height and width, as 224x320.
+        Default: the supernet's. For another size the position embedding is
+        interpolated.
+    """
+
+    architecture: architecture_lib.Architecture
+    export_dir: pathlib.Path
+    image_size: model_lib.ImageSize | None = None
+
+
+def main(options: Options) -> None:
     """Exports the subnet with inherited weights."""
-    workdir, folder = config.workdir(), config.export_dir()
-    architecture = config.architecture()
-    savedmodel.require_free(folder)
+    # Late, so that flags are read and explained without TensorFlow.
+    import tensorflow as tf
+
+    from tf_autoformer.serving import savedmodel
+
+    savedmodel.require_free(options.export_dir)
+    workdir = workdir_lib.Workdir(options.workdir)
     trained = workdir.trained(tf.distribute.get_strategy())
     savedmodel.export(
         trained.supernet,
-        architecture,
+        options.architecture,
         trained.experiment.dataset,
-        folder,
-        config.image_size(),
-        config.data_dir(),
+        options.export_dir,
+        options.image_size,
+        options.data_dir,
     )
 
 
 if __name__ == "__main__":
-    binary.run(main, command_line.define_export)
+    binary.run(main, Options)

@@ -1,95 +1,189 @@
-"""Fields of configuration dataclasses as command-line flags.
+"""Fields of a dataclass as command-line flags.
 
-The field gives a flag's name, type and default, the class's docstring its
-help.
+A field gives the name, the type and the default of its flag, and the
+docstring of the class its help. A field without default is a flag that must
+be given. Some fields are several flags: a nested dataclass, `given` and
+`ranges`.
+
+The metadata of a field, see `rules.field`, may have more of its flag:
+  values: Possible values, for the help.
+  suffix: Suffix that a path must have, in lower case.
+  lower_bound, upper_bound: Bounds that the parser of the flag applies.
+
+A class may have the constant `DIRECTIONS`. It maps flags, of which exactly one
+must be given, to the flags that are of use only together with it.
 """
 
 import dataclasses
 import inspect
 import re
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import flags
 
-from tf_autoformer.space import model as model_lib
+from tf_autoformer import errors, flag_kinds, rules
+from tf_autoformer.space import constraint
 
 FLAGS = flags.FLAGS
 # So that --help lists the flags of whichever binary runs.
 flags.disclaim_key_flags()
 
-_DEFINE: Mapping[type, Callable[..., Any]] = {
-    bool: flags.DEFINE_bool,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    str: flags.DEFINE_string,
-}
+Reader = Callable[[], Any]
 
 
-def _help(config: type) -> dict[str, str]:
-    """Field -> its text in the "Attributes:" of the docstring."""
-    text = inspect.getdoc(config).split("Attributes:\n", 1)[1]
-    entries = re.findall(r"^  (\w+): (.*(?:\n {4}.*)*)", text, re.MULTILINE)
-    return {
-        name: re.sub(r"\s+", " ", entry[0].upper() + entry[1:])
-        for name, entry in entries
-    }
+def given(default: Any, without: tuple[str, ...] = ()) -> Any:
+    """A field for the part of a configuration that the command line gives.
 
-
-def define(config: type, given: tuple[str, ...] = ()) -> None:
-    """Defines a flag for each field of a dataclass that is not `given`."""
-    texts = _help(config)
-    for field in dataclasses.fields(config):
-        if field.name not in given:
-            _define_field(field, field.default, texts[field.name])
-
-
-def _define_field(field: dataclasses.Field, default: Any, text: str) -> None:
-    if typing.get_origin(field.type) is typing.Literal:
-        choices = typing.get_args(field.type)
-        flags.DEFINE_enum(field.name, default, choices, text)
-    elif field.type is model_lib.ImageSize:
-        define_image_size(default, text)
-    else:
-        _DEFINE[field.type](field.name, default, text)
-
-
-class _ImageSizeParser(flags.ArgumentParser):
-    """Reads 224 or, height first, 224x320."""
-
-    def parse(self, argument: Any) -> model_lib.ImageSize:
-        """Raises ValueError for what is neither."""
-        match = re.fullmatch(r"(\d+)(?:x(\d+))?", str(argument))
-        if match is None:
-            raise ValueError("must be like 224 or, height first, 224x320")
-        height, width = int(match[1]), int(match[2] or match[1])
-        return height if height == width else (height, width)
-
-
-def define_image_size(default: int | None, text: str) -> None:
-    """Defines --image_size, which some binaries take without a dataclass."""
-    flags.DEFINE(_ImageSizeParser(), "image_size", default, text)
-
-
-def read(config: type, found: Any = None, **given: Any) -> Any:
-    """The dataclass of the flags that `define` made for it.
+    Its value maps the names of the given flags to their values. So the caller
+    can tell a default from a value that was typed.
 
     Args:
-      config: the dataclass.
-      found: one that the working folder has, whose values stand where a flag
-        is not given.
-      given: fields without a flag.
+      default: Configuration whose values are the defaults of the flags.
+      without: Names of its fields that are no flags.
     """
-    values = {
-        field.name: value(field.name, found)
-        for field in dataclasses.fields(config)
-        if field.name not in given
+    return dataclasses.field(
+        default_factory=dict, metadata={"given": default, "without": without}
+    )
+
+
+def ranges(costs: Mapping[str, str]) -> Any:
+    """A field for the allowed ranges of costs: flags --min_X and --max_X.
+
+    Its value maps the name of each bounded cost to its `constraint.Range`.
+
+    Args:
+      costs: Mapping of the names of the costs to their units.
+    """
+    return dataclasses.field(default_factory=dict, metadata={"costs": costs})
+
+
+def define(options: type) -> Reader:
+    """Defines the flags of a dataclass.
+
+    Args:
+      options: Dataclass whose docstring has an entry under "Attributes:" for
+        each flag.
+
+    Returns:
+      A function that makes the dataclass of the parsed flags. It raises an
+      InputError if a flag has a wrong value.
+    """
+    texts = _texts(options)
+    readers = {
+        field.name: _define_field(field, texts)
+        for field in dataclasses.fields(options)
     }
-    return config(**given, **values)
+    directions = getattr(options, "DIRECTIONS", {})
+    if directions:
+        flags.mark_flags_as_mutual_exclusive(list(directions), required=True)
+
+    def read() -> Any:
+        _require_direction(directions)
+        return options(**{name: reader() for name, reader in readers.items()})
+
+    return read
 
 
-def value(name: str, found: Any) -> Any:
-    """The flag's value; if not given, that of `found` unless this is None."""
-    flag = FLAGS[name]
-    return flag.value if flag.present or not found else getattr(found, name)
+def _texts(options: type) -> dict[str, str]:
+    """Maps each attribute of a class and its bases to its documentation."""
+    texts: dict[str, str] = {}
+    for base in reversed(options.__mro__):
+        document = inspect.cleandoc(base.__dict__.get("__doc__") or "")
+        _, _, attributes = document.partition("Attributes:\n")
+        for name, text in re.findall(
+            r"^  (\w+): (.*(?:\n {4}.*)*)", attributes, re.MULTILINE
+        ):
+            texts[name] = re.sub(r"\s+", " ", text)
+    return texts
+
+
+def _define_field(field: dataclasses.Field, texts: Mapping[str, str]) -> Reader:
+    if "given" in field.metadata:
+        return _define_given(field.metadata["given"], field.metadata["without"])
+    if "costs" in field.metadata:
+        return _define_ranges(field.metadata["costs"])
+    kind = rules.kind(field)
+    if dataclasses.is_dataclass(kind) and kind not in flag_kinds.KINDS:
+        return define(kind)
+    return _define_flag(field, field.default, texts[field.name])
+
+
+def _define_given(config: Any, without: tuple[str, ...]) -> Reader:
+    texts = _texts(type(config))
+    readers = {
+        field.name: _define_flag(
+            field, getattr(config, field.name), texts[field.name]
+        )
+        for field in dataclasses.fields(config)
+        if field.name not in without
+    }
+    return lambda: {
+        name: reader()
+        for name, reader in readers.items()
+        if FLAGS[name].present
+    }
+
+
+def _define_ranges(costs: Mapping[str, str]) -> Reader:
+    ends = {
+        cost: (
+            flags.DEFINE_float(
+                f"min_{cost}", None, f"Smallest number of {unit}."
+            ),
+            flags.DEFINE_float(
+                f"max_{cost}", None, f"Largest number of {unit}."
+            ),
+        )
+        for cost, unit in costs.items()
+    }
+
+    def read() -> dict[str, constraint.Range]:
+        result = {}
+        for cost, (low, high) in ends.items():
+            if (low.value, high.value) != (None, None):
+                with errors.about(cost):
+                    result[cost] = constraint.Range(low.value, high.value)
+        return result
+
+    return read
+
+
+def _define_flag(field: dataclasses.Field, default: Any, text: str) -> Reader:
+    """Defines a flag of one value."""
+    kind = flag_kinds.KINDS.get(rules.kind(field), flag_kinds.Kind())
+    more = {
+        name: field.metadata[name]
+        for name in ("lower_bound", "upper_bound")
+        if name in field.metadata
+    }
+    if default is dataclasses.MISSING:
+        default, more["required"] = None, True
+    if values := field.metadata.get("values", kind.values):
+        text = f"{text} Values: {values}."
+    if choices := rules.choices(field):
+        holder = flags.DEFINE_enum(field.name, default, choices, text, **more)
+    else:
+        holder = kind.define(field.name, default, text, **more)
+
+    def read() -> Any:
+        if holder.value is None or kind.convert is None:
+            return holder.value
+        return kind.convert(field, holder.value)
+
+    return read
+
+
+def _require_direction(directions: Mapping[str, Sequence[str]]) -> None:
+    """Checks that no flag is given for another direction.
+
+    Raises:
+      InputError: A flag is. The message names it.
+    """
+    for direction, names in directions.items():
+        for name in names:
+            if FLAGS[name].present and FLAGS[direction].value is None:
+                raise errors.InputError(
+                    f"{name} is {FLAGS[name].value}; it is of no use in this "
+                    "direction"
+                )

@@ -3,21 +3,32 @@
 python -m tf_autoformer.report --workdir=DIR
 """
 
-from tf_autoformer import binary, command_line, config
-from tf_autoformer.analysis import report
+import dataclasses
+
+from tf_autoformer import binary, shared_options
+from tf_autoformer.experiment import workdir as workdir_lib
 
 
-def main() -> None:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(shared_options.Folders, shared_options.Search):
+    """Flags of `report`."""
+
+
+def main(options: Options) -> None:
     """Prints the report."""
+    # Late, so that flags are read and explained without TensorFlow.
+    from tf_autoformer.analysis import report
+
+    workdir = workdir_lib.Workdir(options.workdir)
     result = report.Report(
-        config.workdir(),
-        config.name(),
-        config.export_folder(),
-        config.data_dir(),
+        workdir,
+        options.name,
+        workdir.export(options.version),
+        options.data_dir,
     )
     for line in result.lines():
         print(line, flush=True)
 
 
 if __name__ == "__main__":
-    binary.run(main, command_line.define_report)
+    binary.run(main, Options)

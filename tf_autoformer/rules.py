@@ -1,23 +1,26 @@
 """Rules that the fields of configuration dataclasses keep."""
 
 import dataclasses
+import functools
 import math
+import operator
+import types
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from tf_autoformer import errors
 
 
 class Rule(NamedTuple):
-    """A condition on a number.
+    """A condition on a value.
 
     Attributes:
       text: End of the sentence "it must be …".
-      holds: Whether a number keeps the rule. False for NaN.
+      holds: Whether a value keeps the rule. False for NaN.
     """
 
     text: str
-    holds: Callable[[float], bool]
+    holds: Callable[[Any], bool]
 
 
 POSITIVE = Rule("positive", lambda value: 0 < value < math.inf)
@@ -53,22 +56,30 @@ def field(default: Any, *kept: Rule, **metadata: Any) -> Any:
       **metadata: Further metadata. `choices` are the allowed strings.
         `before` is the value that reproduces the behaviour from before the
         field existed. Give it to each field that is added to a configuration:
-        folders made earlier are then read with it.
+        folders made earlier are then read with it. `flag_fields` has more.
     """
     return dataclasses.field(
         default=default, metadata={"rules": kept, **metadata}
     )
 
 
+def kind(field: dataclasses.Field[Any]) -> Any:
+    """The type of a field's values other than None."""
+    if get_origin(field.type) not in (Union, types.UnionType):
+        return field.type
+    parts = [part for part in get_args(field.type) if part is not type(None)]
+    return functools.reduce(operator.or_, parts)
+
+
 def choices(field: dataclasses.Field[Any]) -> tuple[str, ...]:
     """The strings that a field allows; empty if they are not listed."""
-    if get_origin(field.type) is Literal:
-        return get_args(field.type)
+    if get_origin(kind(field)) is Literal:
+        return get_args(kind(field))
     return tuple(field.metadata.get("choices", ()))
 
 
 def check(config: Any) -> None:
-    """Applies the rules and the choices of all fields.
+    """Applies the rules and the choices of all fields but those that are None.
 
     Raises:
       InputError: A value breaks a rule. The message names field, value and
@@ -76,6 +87,8 @@ def check(config: Any) -> None:
     """
     for each in dataclasses.fields(config):
         value = getattr(config, each.name)
+        if value is None:
+            continue
         allowed = choices(each)
         if allowed and value not in allowed:
             raise errors.InputError(
@@ -85,5 +98,5 @@ def check(config: Any) -> None:
         for rule in each.metadata.get("rules", ()):
             if not rule.holds(value):
                 raise errors.InputError(
-                    f"{each.name} is {value}; it must be {rule.text}"
+                    f"{each.name} is {value!r}; it must be {rule.text}"
                 )

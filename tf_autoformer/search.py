@@ -6,31 +6,55 @@ r"""Searches a trained supernet by evolution and exports the subnet found.
 The same command run again continues where it stopped.
 """
 
-import tensorflow as tf
+import dataclasses
+from collections.abc import Mapping
 
-from tf_autoformer import binary, command_line, config, files
-from tf_autoformer.analysis import search_board
-from tf_autoformer.evolution import session
-from tf_autoformer.serving import savedmodel
-from tf_autoformer.supernet import parallel
+from tf_autoformer import binary, files, flag_fields, shared_options
+from tf_autoformer.evolution import algorithm
+from tf_autoformer.experiment import workdir as workdir_lib
+from tf_autoformer.space import constraint
+
+# Costs that a search can bound, with their units.
+COSTS = {
+    "params": "parameters",
+    "macs": "multiply-accumulates for one image",
+}
 
 
-def main() -> None:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(shared_options.Folders, shared_options.Search):
+    """Flags of `search`.
+
+    Attributes:
+      ranges: Mapping of each bounded cost to its range.
+      evolution: Parameters of Algorithm 2.
+    """
+
+    ranges: Mapping[str, constraint.Range] = flag_fields.ranges(COSTS)
+    evolution: algorithm.EvolutionConfig
+
+
+def main(options: Options) -> None:
     """Searches, draws and exports."""
+    # Late, so that flags are read and explained without TensorFlow.
+    import tensorflow as tf
+
+    from tf_autoformer.analysis import search_board
+    from tf_autoformer.evolution import session
+    from tf_autoformer.serving import savedmodel
+    from tf_autoformer.supernet import parallel
+
     parallel.use_cores()
-    workdir, name, folder = (
-        config.workdir(),
-        config.name(),
-        config.export_folder(),
-    )
-    best = session.load_best(workdir.search(name))
+    workdir = workdir_lib.Workdir(options.workdir)
+    folder = workdir.export(options.version)
+    best = session.load_best(workdir.search(options.name))
     savedmodel.require_free(folder, best)
     search = session.Search(
         workdir,
-        name,
-        config.evolution(),
-        config.ranges(),
-        config.data_dir(),
+        options.name,
+        options.evolution,
+        options.ranges,
+        options.data_dir,
         tf.distribute.MirroredStrategy(),
     )
     board = search_board.SearchBoard(search.folder, search.experiment.model)
@@ -43,9 +67,9 @@ def main() -> None:
             search.best,
             search.experiment.dataset,
             folder,
-            data_dir=config.data_dir(),
+            data_dir=options.data_dir,
         )
 
 
 if __name__ == "__main__":
-    binary.run(main, command_line.define_search)
+    binary.run(main, Options)

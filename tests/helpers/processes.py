@@ -21,9 +21,12 @@ from absl.testing import absltest
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
     [
-        "tf_autoformer.config",
         "tf_autoformer.analysis.report",
         "tf_autoformer.analysis.search_board",
+        "tf_autoformer.evaluation.standalone",
+        "tf_autoformer.experiment.completion",
+        "tf_autoformer.official.conversion",
+        "tf_autoformer.training.loop",
         "torch",
     ]
 )

@@ -1,4 +1,4 @@
-"""Pictures of a search, of architectures and of augmentation."""
+"""Pictures of a search and of architectures."""
 
 import io
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import figure, ticker
 
-from tf_autoformer.data.augmentation import randaugment
 from tf_autoformer.evolution import selection
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost as cost_lib
@@ -139,40 +138,5 @@ def predictions(
     ):
         axes.imshow(image, interpolation="nearest")
         axes.set_title(label, color="black" if label == truth else "crimson")
-        axes.axis("off")
-    return drawing
-
-
-def augmentations(image: np.ndarray) -> figure.Figure:
-    """Every operation of RandAugment at two levels, and with the other sign.
-
-    An operation whose level has no sign looks the same with it.
-
-    Args:
-      image: uint8 [height, width, 3], RGB. Its mean fills what an operation
-        leaves empty.
-    """
-    strengths = ((5.0, 1.0), (9.0, 1.0), (9.0, -1.0))  # Levels and signs.
-    shown = [
-        (name, level, sign)
-        for name in randaugment.OPERATIONS
-        for level, sign in strengths
-    ]
-    columns = 3 * len(strengths)
-    rows = len(shown) // columns
-    height, width = image.shape[:2]
-    side = 0.8  # inches
-    drawing = figure.Figure(
-        (side * columns, rows * (side * height / width + 0.2)),
-        layout="constrained",
-    )
-    drawing.get_layout_engine().set(w_pad=0.02, h_pad=0.02)
-    fill = np.uint8(image.mean(axis=(0, 1)).round())
-    for axes, (name, level, sign) in zip(
-        drawing.subplots(rows, columns).flat, shown, strict=True
-    ):
-        operation = randaugment.OPERATIONS[name]
-        axes.imshow(np.asarray(operation(image, level, sign, fill)))
-        axes.set_title(f"{name} {sign * level:g}", fontsize=5.5)
         axes.axis("off")
     return drawing

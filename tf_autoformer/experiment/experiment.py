@@ -70,6 +70,15 @@ class Experiment:
         )
 
 
+# Experiment of a command that says nothing else.
+DEFAULT = Experiment(
+    dataset="digits",
+    model=model_lib.ModelConfig(num_classes=10),
+    space=search_space.SEARCH_SPACES["tiny"],
+    training=training_config.TrainingConfig(),
+    augmentation=augmentation_config.AugmentationConfig(),
+)
+
 _RECIPE = {
     "training": training_config.TrainingConfig,
     "augmentation": augmentation_config.AugmentationConfig,

@@ -42,13 +42,13 @@ class TrainingConfig:
         search. Weights, norms and sums are always float32.
     """
 
-    epochs: float = rules.field(500, rules.POSITIVE)
+    epochs: float = rules.field(500.0, rules.POSITIVE)
     batch_size: int = rules.field(1024, rules.POSITIVE)
     accumulation: int = rules.field(1, rules.POSITIVE, before=1)
     learning_rate: float = rules.field(1e-3, rules.POSITIVE)
     base_batch_size: int = rules.field(0, rules.NOT_NEGATIVE, before=0)
     min_learning_rate: float = rules.field(1e-5, rules.NOT_NEGATIVE)
-    warmup_epochs: float = rules.field(20, rules.NOT_NEGATIVE)
+    warmup_epochs: float = rules.field(20.0, rules.NOT_NEGATIVE)
     warmup_learning_rate: float = rules.field(1e-6, rules.NOT_NEGATIVE)
     weight_decay: float = rules.field(0.05, rules.NOT_NEGATIVE)
     clip_norm: float = rules.field(0.0, rules.NOT_NEGATIVE, before=0.0)

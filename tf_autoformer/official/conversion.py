@@ -7,7 +7,7 @@ import os
 import tensorflow as tf
 
 from tf_autoformer import errors, files
-from tf_autoformer.data.sources import datasets
+from tf_autoformer.data.sources import datasets, names
 from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.experiment import weights as weights_lib
 from tf_autoformer.experiment import workdir as workdir_lib
@@ -22,15 +22,16 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Untold:
-    """What the weights do not tell; None for what can be guessed.
+    """Facts about a supernet that its weights do not tell. None: guess.
 
     Attributes:
-      dataset: the one it was trained on; by default one of as many classes.
-      space: the architectures that it was trained for; by default the paper's
-        of this size, or everything that fits. Its allocation, if it has one,
-        must be the weights'.
-      pooling: see `inference.infer`.
-      image_size: see `inference.infer`.
+      dataset: Name of the data set that it was trained on. Default: one with
+        as many classes.
+      space: Search space that it was trained for. If the space has an
+        allocation, it must be that of the weights. Default: the paper's space
+        of this size, or everything that fits.
+      pooling: Input of the classification head; see `inference.infer`.
+      image_size: Input size in pixels; see `inference.infer`.
     """
 
     dataset: str | None = None
@@ -47,12 +48,12 @@ def from_official(
     """Makes a working folder of an official supernet, whole or not at all.
 
     Args:
-      path: a `.pth` file of the official code.
-      workdir: the folder to make.
-      untold: what the file does not tell.
+      path: Path of a `.pth` file of the official code.
+      workdir: Folder to make.
+      untold: Facts that the file does not tell.
 
     Raises:
-      InputError: the file or `untold` is wrong, or the folder exists or
+      InputError: The file or `untold` is wrong, or the folder exists or
         cannot be written.
     """
     files.require_new(workdir.root)  # Now rather than when all is done.
@@ -85,7 +86,7 @@ def from_official(
 def _dataset(num_classes: int, wanted: str | None) -> str:
     sizes = {
         name: datasets.source(name).num_classes
-        for name in (datasets.NAMES if wanted is None else [wanted])
+        for name in (names.NAMES if wanted is None else [wanted])
     }
     fitting = [name for name, size in sizes.items() if size == num_classes]
     if not fitting:
@@ -136,13 +137,13 @@ def to_official(
     """Writes the supernet of a working folder as an official checkpoint.
 
     Args:
-      workdir: of the supernet.
-      path: the `.pth` file to make.
-      architecture: whose heads the official code is to compute exactly, where
-        the QKV bias is not flat; see `weights.dump`.
+      workdir: Working folder of the supernet.
+      path: Path of the `.pth` file to make.
+      architecture: Subnet whose heads the official code must compute exactly.
+        Used only if the QKV bias is not flat; see `weights.dump`.
 
     Raises:
-      InputError: there is no supernet, the official code cannot compute it,
+      InputError: There is no supernet, the official code cannot compute it,
         or the file exists or cannot be written.
     """
     files.require_absent(path)  # Now rather than when all is done.

@@ -12,7 +12,7 @@ from absl.testing import absltest, parameterized
 
 from tests.helpers import fakes
 from tf_autoformer import errors
-from tf_autoformer.data.sources import datasets
+from tf_autoformer.data.sources import datasets, names
 
 
 class DatasetsTest(parameterized.TestCase):
@@ -64,7 +64,7 @@ class NamesTest(DatasetsTest):
         self.assertLen(set(source.labels), classes)
 
     def test_all_names_are_known(self):
-        for name in datasets.NAMES:
+        for name in names.NAMES:
             self.assertGreater(datasets.source(name).num_classes, 9)
 
     @parameterized.parameters(

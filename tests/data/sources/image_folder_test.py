@@ -15,7 +15,7 @@ from PIL import Image
 
 from tf_autoformer import errors, progress
 from tf_autoformer.data import preprocessing
-from tf_autoformer.data.sources import datasets, image_check
+from tf_autoformer.data.sources import datasets, image_check, names
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -35,7 +35,7 @@ class FolderTest(parameterized.TestCase):
         super().setUp()
         folder = pathlib.Path(self.create_tempdir().full_path)
         self.root, self.data_dir = folder / "images", folder / "data"
-        self.name = f"{datasets.FOLDER}{self.root}"
+        self.name = f"{names.FOLDER}{self.root}"
 
     def fill(self, part: str, *sizes: int):
         """A folder for each class, of so many images."""
@@ -152,7 +152,7 @@ class LayoutTest(FolderTest):
             new = self.root.parent / "moved" / path.relative_to(self.root)
             new.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(path, new)
-        self.name = f"{datasets.FOLDER}{self.root.parent / 'moved'}"
+        self.name = f"{names.FOLDER}{self.root.parent / 'moved'}"
         self.assertEqual(self.splits(), first)
         labels = [label for _, label in first["train"]]
         self.assertNotEqual(labels, sorted(labels))
@@ -318,13 +318,13 @@ class UnreadableTest(FolderTest):
             self.add(f"bad{number:02}.jpg", b"bad")
         message = self.logged()[-1]
         (kept,) = self.kept.iterdir()
-        names = [f"train/dog/bad{number:02}.jpg" for number in range(13)]
+        bad = [f"train/dog/bad{number:02}.jpg" for number in range(13)]
         self.assertEqual(
             message,
             f"13 of 73 files in {self.root} are no readable images and are "
-            f"left out: {', '.join(names[:10])} and 3 more, listed in {kept}",
+            f"left out: {', '.join(bad[:10])} and 3 more, listed in {kept}",
         )
-        self.assertEqual(json.loads(kept.read_text())["unreadable"], names)
+        self.assertEqual(json.loads(kept.read_text())["unreadable"], bad)
 
     def test_files_are_checked_once(self):
         self.add("bad.jpg", b"bad")
@@ -365,7 +365,7 @@ class UnreadableTest(FolderTest):
     def test_folders_do_not_share_what_is_known_of_them(self):
         self.splits()
         shutil.copytree(self.root, self.root.parent / "copy")
-        self.name = f"{datasets.FOLDER}{self.root.parent / 'copy'}"
+        self.name = f"{names.FOLDER}{self.root.parent / 'copy'}"
         self.assertLen(self.logged(), 1)
         self.assertLen(list(self.kept.iterdir()), 2)
 

@@ -33,7 +33,7 @@ class AugmentationConfig:
     flip: bool = True
     geometric_jitter: bool = False
     randaugment: int = rules.field(2, rules.between(0, 100))
-    randaugment_magnitude: float = rules.field(9, rules.between(0, 10))
+    randaugment_magnitude: float = rules.field(9.0, rules.between(0, 10))
     randaugment_stddev: float = rules.field(0.5, rules.between(0, 10))
     color_jitter: float = rules.field(0.4, rules.between(0, 1))
     random_erasing: float = rules.field(0.25, rules.between(0, 1))

@@ -1,4 +1,4 @@
-"""The data sets that can be named, and how they are loaded."""
+"""Data sets by name: what is known of them, and how they are loaded."""
 
 import contextlib
 import dataclasses
@@ -14,25 +14,12 @@ from tf_autoformer import errors, files, progress
 from tf_autoformer.data.sources import (
     digits,
     image_folder,
+    names,
     prepared,
-    withholding,
 )
 
 _LOGGER = logging.getLogger(__name__)
-Split = withholding.Split
-
-NAMES = (
-    "digits",
-    "imagenet2012",
-    "cifar10",
-    "cifar100",
-    "oxford_flowers102",
-    "cars196",
-    "oxford_iiit_pet",
-    "i_naturalist2018",
-)
-# Before the path, a folder of images as the name of a data set.
-FOLDER = "folder:"
+Split = names.Split
 
 _SPLITS: Mapping[str, prepared.Splits] = {
     "digits": prepared.Splits(validation="validation", test="test"),
@@ -49,14 +36,14 @@ _REASON = 1_000  # Characters of what TFDS says, at most.
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What is to be known of a data set besides its images.
+    """Properties of a data set that are known without reading its images.
 
     Attributes:
-      labels: the names of its classes, in order.
-      mean: of its training images' pixels in [0, 1], for each channel, or
-        ImageNet's, as is usual.
-      std: likewise.
-      crop: see `data.preprocessing.to_rgb`.
+      labels: Names of the classes, in order.
+      mean: Mean of each channel over the training images, whose pixels are in
+        [0, 1]. Default: ImageNet's.
+      std: Standard deviation of each channel. Default: ImageNet's.
+      crop: Share of the sides that is kept; see `data.preprocessing.to_rgb`.
     """
 
     labels: tuple[str, ...]
@@ -66,7 +53,7 @@ class Source:
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are."""
+        """The number of classes."""
         return len(self.labels)
 
 
@@ -75,15 +62,15 @@ class Dataset:
     """A data set on disk, ready to be read.
 
     Attributes:
-      source: what is to be known besides the images.
-      images: the images of each split.
+      source: Labels and normalization.
+      images: Images of each split.
     """
 
     source: Source
     images: prepared.Prepared | image_folder.ImageFolder
 
     def summary(self) -> dict[str, int | str]:
-        """What differs if training and search would see other splits."""
+        """Figures that change if training and search would see other splits."""
         return {
             "train": self.num_examples("train"),
             "validation": self.num_examples("validation"),
@@ -91,84 +78,86 @@ class Dataset:
         }
 
     def num_examples(self, split: Split) -> int:
-        """Images of a split.
+        """The number of images of a split.
 
         Raises:
-          InputError: there are none, a label is out of range, or a class has
-            too few to withhold some.
+          InputError: The split is empty, a label is out of range, or a class
+            has too few images to withhold some.
         """
         return self.images.num_examples(split)
 
     def read(self, split: Split) -> tf.data.Dataset:
-        """(encoded image string [], label int64 []), in a fixed order.
+        """Pairs (encoded image string [], label int64 []) in a fixed order.
 
         Raises:
-          InputError: see `num_examples`.
+          InputError: See `num_examples`.
         """
         return self.images.read(split)
 
 
 def source(name: str, data_dir: str | None = None) -> Source:
-    """What is to be known of a data set; reads no image.
+    """Labels and normalization of a data set. Reads no image.
 
     Args:
-      name: see `load`.
-      data_dir: see `load`; TFDS knows the names of some data sets' classes
-        only where they are prepared, and numbers them elsewhere.
+      name: Name of the data set; see `load`.
+      data_dir: Folder of prepared data sets; see `load`. TFDS knows the class
+        names of some data sets only where they are prepared. Elsewhere it
+        numbers the classes.
 
     Raises:
-      InputError: there is none of this name, or it is not of images with
-        labels.
+      InputError: There is no data set of this name, or it does not consist of
+        images with labels.
     """
-    if name.startswith(FOLDER):
-        layout = image_folder.find_layout(name[len(FOLDER) :])
+    if name.startswith(names.FOLDER):
+        layout = image_folder.find_layout(name.removeprefix(names.FOLDER))
         return Source(layout.classes)
     return _source(_builder(name, _root(data_dir)), name)
 
 
 def load(name: str, data_dir: str | None = None) -> Dataset:
-    """Loads a data set, preparing it on first use.
+    """Loads a data set, and prepares it on first use.
 
     Args:
-      name: one of `NAMES`, another of TFDS, which can end in
-        "/config:version", or "folder:" and the absolute path of a folder.
-      data_dir: where prepared data sets are kept, local or of a bucket;
-        TFDS's default if None.
+      name: One of `names.NAMES`, or another data set of TFDS, with an optional
+        "/config:version" at its end, or "folder:" and the absolute path of a
+        folder of images.
+      data_dir: Folder of prepared data sets, local or of a bucket; None for
+        TFDS's default.
 
     Raises:
-      InputError: the name is unknown, it is not of images with labels, or it
-        cannot be prepared: `data_dir` cannot be written, there is no network,
-        or files are missing that can only be got by hand.
+      InputError: The name is unknown, the data set does not consist of images
+        with labels, or it cannot be prepared. In the last case `data_dir`
+        cannot be written, there is no network, or files are missing that must
+        be downloaded by hand.
     """
     root = _root(data_dir)
-    if name.startswith(FOLDER):
-        layout = image_folder.find_layout(name[len(FOLDER) :])
+    if name.startswith(names.FOLDER):
+        layout = image_folder.find_layout(name.removeprefix(names.FOLDER))
         images = image_folder.ImageFolder(layout, root)
         return Dataset(Source(layout.classes), images)
     builder = _builder(name, root)
-    found = _source(
-        builder, name
-    )  # Before hours of preparing what is of no use.
+    # Now rather than after hours of preparing a data set that cannot be used.
+    found = _source(builder, name)
     if not builder.data_path.exists():
         _prepare(builder, name, root)
-        found = _source(builder, name)  # With the names of the classes.
+        found = _source(builder, name)  # Now with the names of the classes.
     splits = _SPLITS.get(builder.name)
     return Dataset(found, prepared.Prepared(builder, found.labels, splits))
 
 
 def _root(data_dir: str | None) -> str:
-    """Where prepared data sets are kept."""
+    """The folder of prepared data sets."""
     return os.path.expanduser(data_dir or "~/tensorflow_datasets")
 
 
 def _builder(name: str, root: str) -> tfds.core.DatasetBuilder:
-    # TFDS runs code of the data set's, which fails in any way.
+    # TFDS runs the data set's own code, which may raise any exception.
     try:
         return tfds.builder(name, data_dir=root)
     except tfds.core.DatasetNotFoundError as error:
         raise errors.InputError(
-            f"dataset is {name!r}; it must be one of {', '.join(NAMES)}, or "
-            "another one of tensorflow-datasets"
+            f"dataset is {name!r}; it must be one of "
+            f"{', '.join(names.NAMES)}, or another one of tensorflow-datasets"
         ) from error
     except Exception as error:
         raise errors.InputError(
@@ -178,10 +167,10 @@ def _builder(name: str, root: str) -> tfds.core.DatasetBuilder:
 
 
 def _source(builder: tfds.core.DatasetBuilder, name: str) -> Source:
-    """What the builder knows.
+    """The labels and the normalization that a builder tells.
 
     Raises:
-      InputError: it is not of images with labels.
+      InputError: The data set does not consist of images with labels.
     """
     features = dict(getattr(builder.info.features, "items", dict)())
     image, label = features.get("image"), features.get("label")
@@ -231,7 +220,7 @@ def _reason(error: Exception) -> str:
 
 
 def _remove_empty(folder: str) -> None:
-    """Removes a folder and those in it, as far as they hold no file."""
+    """Removes a folder and the folders in it, except those with files."""
     for path, _, _ in os.walk(folder, topdown=False):
         with contextlib.suppress(OSError):
             os.rmdir(path)

@@ -5,15 +5,15 @@ so that the test split stays unseen until the end.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
 from tf_autoformer import errors
+from tf_autoformer.data.sources import names as names_lib
 
-Split = Literal["train", "validation", "test"]
+Split = names_lib.Split
 
-_SHARE = 0.1  # of the training images.
+_SHARE = 0.1  # Of the training images.
 
 
 def divide(
@@ -27,16 +27,18 @@ def divide(
     The first split gets a tenth of the images, the next a tenth of the rest.
 
     Args:
-      labels: int [images], in a fixed order.
-      names: of the classes.
-      withheld: names of the splits.
-      limit: images of a split at most, but for one of each class.
+      labels: Labels of the images in a fixed order, int [images].
+      names: Names of the classes.
+      withheld: Names of the splits.
+      limit: Largest number of images of a split. It is exceeded where one
+        image of each class is more.
 
     Returns:
-      Split -> its images, bool [images]; "train" are those left.
+      Mapping of each split to its images, bool [images]. "train" has the
+      images that are left.
 
     Raises:
-      InputError: a class has too few images for one in every split.
+      InputError: A class has too few images for one in every split.
     """
     least = len(withheld) + 1
     for name, size in zip(names, _sizes(labels, len(names)), strict=True):
@@ -66,12 +68,12 @@ def first_of_each_class(
     Shares are rounded so that they add up to `total`, and are at least one.
 
     Args:
-      labels: int [images] in [0, num_classes).
-      num_classes: how many there are; some may have no image.
-      total: images to choose, fewer than there are.
+      labels: Labels of the images, int [images] in [0, num_classes).
+      num_classes: Number of classes. Some may have no image.
+      total: Number of images to choose, smaller than the number of images.
 
     Returns:
-      bool [images].
+      The chosen images, bool [images].
     """
     sizes = _sizes(labels, num_classes)
     counts, remainders = np.divmod(sizes * total, len(labels))

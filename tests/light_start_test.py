@@ -1,0 +1,125 @@
+"""Flags are explained and refused, and costs told, without TensorFlow."""
+
+import pathlib
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from absl.testing import absltest, parameterized
+
+from tf_autoformer.experiment import experiment
+from tf_autoformer.experiment import workdir as workdir_lib
+
+ROOT = pathlib.Path(__file__).parent.parent
+# The binaries, and how the text begins that says what each is for.
+BINARIES = {
+    "train": "Trains a supernet",
+    "search": "Searches a trained supernet",
+    "export": "Exports any architecture",
+    "report": "Reports on a search",
+    "convert": "Converts supernets",
+    "evaluate": "Evaluates a subnet",
+    "describe": "Describes an architecture",
+}
+TENSORFLOW = ("tensorflow", "tensorflow_datasets", "keras")
+HEAVY = (*TENSORFLOW, "torch", "numpy", "matplotlib")
+
+# Runs a binary as `python -m` does. The first argument names the packages that
+# it must not import.
+RUNNER = """
+import runpy
+import sys
+
+_, heavy, module, *arguments = sys.argv
+
+
+class Refusal:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in heavy.split(","):
+            raise AssertionError(f"{name} is imported")
+
+
+sys.meta_path.insert(0, Refusal())
+sys.argv = [module, *arguments]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+
+def run(
+    binary: str, *arguments: str, heavy: Sequence[str] = HEAVY
+) -> subprocess.CompletedProcess[str]:
+    """Runs a binary that ends when it imports one of the `heavy` packages."""
+    module = f"tf_autoformer.{binary}"
+    return subprocess.run(
+        [sys.executable, "-c", RUNNER, ",".join(heavy), module, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+class LightStartTest(parameterized.TestCase):
+    @parameterized.product(
+        binary=tuple(BINARIES), flag=("--help", "--helpshort", "--helpfull")
+    )
+    def test_flags_are_explained(self, binary, flag):
+        result = run(binary, flag)
+        self.assertEmpty(result.stderr)
+        self.assertIn(BINARIES[binary], result.stdout)
+        self.assertIn("--workdir: ", result.stdout)
+
+    @parameterized.parameters(*BINARIES)
+    def test_an_unknown_flag_is_refused(self, binary):
+        result = run(binary, "--nonsense=1")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("Unknown command line flag 'nonsense'", result.stderr)
+
+    @parameterized.parameters(
+        ("train", "--batch_size=abc", "batch_size=abc"),
+        ("train", "--search_space=huge", "search_space is 'huge'"),
+        ("train", "--log_every=0", "log_every is 0"),
+        ("search", "--name=..", "name is '..'"),
+        ("search", "--population=0", "population is 0"),
+        ("report", "--version=0", "version is 0"),
+        ("report", "stray", "unexpected argument 'stray'"),
+        ("evaluate", "--architecture=x", "architecture is 'x'"),
+    )
+    def test_a_wrong_value_is_refused(self, binary, argument, message):
+        result = run(binary, "--workdir=x", argument)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(message, result.stderr)
+
+    def test_describe_tells_the_costs(self):
+        result = run("describe", "--architecture=autoformer_s")
+        self.assertEmpty(result.stderr)
+        self.assertRegex(result.stdout, r"(?m)^parameters +22,891,432$")
+
+    def test_describe_takes_the_network_of_a_working_folder(self):
+        folder = self.create_tempdir().full_path
+        workdir_lib.Workdir(folder).claim(experiment.DEFAULT)
+        result = run(
+            "describe", "--architecture=autoformer_t", f"--workdir={folder}"
+        )
+        self.assertEmpty(result.stderr)
+        self.assertIn(" 10 classes", result.stdout)
+
+    def test_describe_draws(self):
+        picture = pathlib.Path(self.create_tempdir().full_path) / "picture.png"
+        result = run(
+            "describe",
+            "--architecture=autoformer_s",
+            f"--picture={picture}",
+            heavy=TENSORFLOW,
+        )
+        self.assertEmpty(result.stderr)
+        self.assertTrue(picture.is_file())
+
+    def test_work_that_needs_tensorflow_would_be_noticed(self):
+        result = run("evaluate", "--workdir=x", "--architecture=autoformer_s")
+        self.assertIn("AssertionError: ", result.stderr)
+        self.assertIn(" is imported", result.stderr)
+
+
+if __name__ == "__main__":
+    absltest.main()

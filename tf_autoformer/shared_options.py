@@ -1,0 +1,82 @@
+"""Options that several binaries have."""
+
+import dataclasses
+import pathlib
+import re
+
+from tf_autoformer import errors, rules
+from tf_autoformer.data.sources import names
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Folders:
+    """Where the supernet and the data are.
+
+    Attributes:
+      workdir: Folder of the supernet and of all that is made from it.
+      data_dir: Folder of prepared data sets, local or of a bucket. Default:
+        ~/tensorflow_datasets.
+    """
+
+    workdir: pathlib.Path
+    data_dir: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Images:
+    """Images, by the name of a data set or by a folder.
+
+    Attributes:
+      dataset: Name of a data set.
+      image_folder: Your own images instead of --dataset: DIR/CLASS/*.jpg, or
+        DIR/train/CLASS/*.jpg with an optional DIR/test.
+    """
+
+    dataset: str | None = rules.field(
+        None,
+        values=f"{', '.join(names.NAMES)} or another of tensorflow-datasets",
+    )
+    image_folder: str | None = rules.field(
+        None,
+        rules.Rule(
+            "a folder of this machine", lambda folder: "://" not in folder
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if self.image_folder is not None and self.dataset is not None:
+            raise errors.InputError(
+                f"image_folder is {self.image_folder!r} and dataset is "
+                f"{self.dataset!r}; only one of them can be given"
+            )
+        rules.check(self)
+
+    @property
+    def dataset_name(self) -> str | None:
+        """The name of the data set or of the folder; None for neither."""
+        if self.image_folder is None:
+            return self.dataset
+        return names.of_folder(self.image_folder)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Search:
+    """One search of a supernet, and its export.
+
+    Attributes:
+      name: Name of the search. Its folder is WORKDIR/search/NAME.
+      version: Number of the export of the subnet found. Its folder is
+        WORKDIR/export/VERSION.
+    """
+
+    name: str = rules.field(
+        "default",
+        rules.Rule(
+            "a plain folder name",
+            lambda name: re.fullmatch(r"[\w.-]*\w[\w.-]*", name) is not None,
+        ),
+    )
+    version: int = rules.field(1, rules.at_least(1))
+
+    def __post_init__(self) -> None:
+        rules.check(self)
