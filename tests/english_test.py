@@ -28,7 +28,7 @@ _SECTION = re.compile(
     re.MULTILINE,
 )
 # A capital, code, or a tensor's type.
-_GOOD_START = re.compile(r"[A-Z`]|(u?int|b?float)\d+\b|(bool|string)\b")
+_GOOD_START = re.compile(r"[A-Z`]|(u?int|b?float)\d*\b|(bool|string)\b")
 _BAD_START = re.compile(r"(Of|Likewise|What|Where)\b", re.IGNORECASE)
 
 

@@ -10,28 +10,14 @@ from absl.testing import absltest
 
 from tests.helpers import tiny
 from tf_autoformer import errors
-from tf_autoformer.data.augmentation import augmentation_config
 from tf_autoformer.data.sources import datasets
-from tf_autoformer.experiment import (
-    experiment,
-    training_config,
-    weights,
-    workdir,
-)
+from tf_autoformer.experiment import experiment, weights, workdir
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import checkpoint
 from tf_autoformer.training import state as state_lib
 
-EXPERIMENT = experiment.Experiment(
-    dataset="digits",
-    model=tiny.MODEL,
-    space=tiny.SPACE,
-    training=training_config.TrainingConfig(),
-    augmentation=augmentation_config.NONE,
-)
-AVERAGED = dataclasses.replace(
-    EXPERIMENT, training=training_config.TrainingConfig(ema_decay=0.5)
-)
+EXPERIMENT = tiny.experiment()
+AVERAGED = tiny.experiment(ema_decay=0.5)
 
 
 def _supernet(seed: int) -> supernet_lib.Supernet:
@@ -45,8 +31,10 @@ class WeightsTest(absltest.TestCase):
         root = pathlib.Path(self.create_tempdir().full_path)
         self.workdir = workdir.Workdir(root)
 
-    def _train(self, made: experiment.Experiment, steps: int):
-        """Saves after each of so many updates by noise; the state then."""
+    def _train(
+        self, made: experiment.Experiment, steps: int
+    ) -> state_lib.TrainState:
+        """Updates the weights by noise, and saves after each step."""
         self.workdir.claim(made)
         state = state_lib.TrainState.create(
             made.model,

@@ -11,27 +11,18 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
+from tests.helpers import tiny
 from tf_autoformer import errors
-from tf_autoformer.data.augmentation import augmentation_config
 from tf_autoformer.data.sources import datasets
-from tf_autoformer.experiment import experiment, training_config, workdir
-from tf_autoformer.space import model, search_space
+from tf_autoformer.experiment import experiment, workdir
 
 _ROOT = pathlib.Path(__file__).parents[2]
 
 
-def _experiment(**training) -> experiment.Experiment:
-    return experiment.Experiment(
-        dataset="digits",
-        model=model.ModelConfig(num_classes=10, position="relative"),
-        space=search_space.SEARCH_SPACES["digits"],
-        training=training_config.TrainingConfig(**training),
-        augmentation=augmentation_config.NONE,
-    )
-
-
 def _left_open() -> experiment.Experiment:
-    return dataclasses.replace(_experiment(), training=None, augmentation=None)
+    return dataclasses.replace(
+        tiny.experiment(), training=None, augmentation=None
+    )
 
 
 class WorkdirTest(absltest.TestCase):
@@ -99,7 +90,7 @@ class PathsTest(WorkdirTest):
 
 class ClaimTest(WorkdirTest):
     def test_an_experiment_comes_back(self):
-        written = _experiment(epochs=30, seed=3)
+        written = tiny.experiment(epochs=30, seed=3)
 
         claimed = self.open()
         claimed.claim(written)
@@ -109,14 +100,14 @@ class ClaimTest(WorkdirTest):
         self.assertEqual(claimed.experiment, written)
 
     def test_the_file_is_its_json_form(self):
-        self.open().claim(_experiment())
+        self.open().claim(tiny.experiment())
 
         values = json.loads((self.folder / "config.json").read_text())
-        wanted = json.loads(json.dumps(_experiment().to_dict()))
+        wanted = json.loads(json.dumps(tiny.experiment().to_dict()))
         self.assertEqual(values, wanted)
 
     def test_the_configuration_is_parsed_once(self):
-        self.open().claim(_experiment())
+        self.open().claim(tiny.experiment())
         folder = self.open()
         first = folder.experiment
         (self.folder / "config.json").write_text("damaged")
@@ -129,19 +120,19 @@ class ClaimTest(WorkdirTest):
 
         folder = self.open()
         self.assertIsNone(folder.experiment.training)
-        folder.claim(_experiment(epochs=30))
+        folder.claim(tiny.experiment(epochs=30))
 
         for each in (folder, self.open()):
-            self.assertEqual(each.experiment, _experiment(epochs=30))
-        self.open().claim(_experiment(epochs=30))
+            self.assertEqual(each.experiment, tiny.experiment(epochs=30))
+        self.open().claim(tiny.experiment(epochs=30))
         with self.assertRaisesRegex(
             errors.InputError, "training.epochs 30, now it is 40"
         ):
-            self.open().claim(_experiment(epochs=40))
+            self.open().claim(tiny.experiment(epochs=40))
 
     def test_a_claim_that_is_refused_fills_nothing_in(self):
         self.open().claim(_left_open())
-        other = dataclasses.replace(_experiment(), dataset="imagenet2012")
+        other = dataclasses.replace(tiny.experiment(), dataset="imagenet2012")
 
         with self.assertRaisesRegex(errors.InputError, "dataset 'digits', now"):
             self.open().claim(other)
@@ -149,17 +140,17 @@ class ClaimTest(WorkdirTest):
         self.assertEqual(self.open().experiment, _left_open())
 
     def test_the_same_experiment_may_claim_again_and_rewrites_nothing(self):
-        self.open().claim(_experiment())
+        self.open().claim(tiny.experiment())
         before = (self.folder / "config.json").stat()
 
-        self.open().claim(_experiment())
+        self.open().claim(tiny.experiment())
 
         after = (self.folder / "config.json").stat()
         self.assertEqual(before.st_ino, after.st_ino)
         self.assertEqual(before.st_mtime_ns, after.st_mtime_ns)
 
     def test_another_experiment_is_refused_by_field_and_values(self):
-        self.open().claim(_experiment())
+        self.open().claim(tiny.experiment())
         before = (self.folder / "config.json").read_text()
 
         with self.assertRaisesRegex(
@@ -167,18 +158,18 @@ class ClaimTest(WorkdirTest):
             "config.json was made with training.batch_size 1024, now it is 64; "
             "use the same value or another folder",
         ):
-            self.open().claim(_experiment(batch_size=64))
+            self.open().claim(tiny.experiment(batch_size=64))
 
         self.assertEqual((self.folder / "config.json").read_text(), before)
 
     def test_another_precision_is_refused(self):
-        self.open().claim(_experiment())
+        self.open().claim(tiny.experiment())
 
         with self.assertRaisesRegex(
             errors.InputError,
             "training.precision 'float32', now it is 'mixed_bfloat16'",
         ):
-            self.open().claim(_experiment(precision="mixed_bfloat16"))
+            self.open().claim(tiny.experiment(precision="mixed_bfloat16"))
 
     def test_a_folder_of_the_first_version_may_be_claimed_as_it_is(self):
         old = pathlib.Path(__file__).parents[1] / "goldens" / "workdir_v1"
@@ -198,7 +189,7 @@ class ClaimTest(WorkdirTest):
         self.folder.write_text("a file")
 
         with self.assertRaisesRegex(errors.InputError, "cannot write to"):
-            self.open().claim(_experiment())
+            self.open().claim(tiny.experiment())
 
     def test_a_folder_without_configuration_says_what_to_do(self):
         with self.assertRaisesRegex(errors.InputError, "train a supernet"):

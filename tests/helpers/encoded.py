@@ -13,8 +13,8 @@ class Encoded:
     """As `datasets.Dataset`; image i has label i, in every split.
 
     Attributes:
-      source: of the digits, but for what is changed.
-      images: encoded.
+      source: Source of the digits, with changes.
+      images: Encoded images.
     """
 
     source: datasets.Source

@@ -16,12 +16,12 @@ def check(
     """Fails unless value and all gradients agree to 1e-5.
 
     Args:
-      function: what is tested; runs in float32.
-      plain: the same by TensorFlow's own operations, whose gradients are
-        TensorFlow's; runs in float64.
-      arguments: arrays, or mappings of arrays, by position.
-      unknown: for each, the shape that a graph knows of it; without, there is
-        no graph.
+      function: Function under test. It runs in float32.
+      plain: The same function by TensorFlow's own operations, whose gradients
+        are TensorFlow's. It runs in float64.
+      arguments: Arrays, or mappings of arrays, by position.
+      unknown: Shape of each argument that a graph knows. None: there is no
+        graph.
     """
 
     def run(function: Callable[..., tf.Tensor], *arguments: Any) -> Any:
@@ -72,8 +72,8 @@ def check_numerically(
     """Fails unless the gradients are those of finite differences, in float64.
 
     Args:
-      function: what is tested.
-      arguments: small arrays, by position.
+      function: Function under test.
+      arguments: Small arrays, by position.
     """
     analytic, numeric = tf.test.compute_gradient(
         function, [tf.constant(x, tf.float64) for x in arguments]

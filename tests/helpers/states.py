@@ -22,12 +22,12 @@ class Golden(NamedTuple):
     """A checkpoint and what the official code computes with it.
 
     Attributes:
-      path: of the .pth file.
-      pooling: which its weights do not tell.
-      architectures: subnets.
-      params: of each architecture.
-      images: [images, height, width, 3], normalized.
-      logits: [architectures, images, classes].
+      path: Path of the .pth file.
+      pooling: Input of the classification head, which the weights do not tell.
+      architectures: Subnets of the supernet.
+      params: Number of parameters of each architecture.
+      images: Normalized images [images, height, width, 3].
+      logits: Logits [architectures, images, classes].
     """
 
     path: pathlib.Path

@@ -1,5 +1,8 @@
-"""The tiny network and search spaces of the tests."""
+"""The tiny network, search spaces and experiment of the tests."""
 
+from tf_autoformer.data.augmentation import augmentation_config
+from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.experiment import training_config
 from tf_autoformer.space import model, search_space
 
 MODEL = model.ModelConfig(
@@ -20,3 +23,18 @@ SPACE = search_space.SearchSpace(
 SMALL_SPACE = search_space.SearchSpace(
     embed_dims=(8, 12), depths=(2,), num_heads=(1, 2), mlp_ratios=(0.5, 1.0)
 )
+
+
+def experiment(**training) -> experiment_lib.Experiment:
+    """An experiment on the digits, without augmentation.
+
+    Args:
+      **training: Fields of `TrainingConfig` that differ from the defaults.
+    """
+    return experiment_lib.Experiment(
+        dataset="digits",
+        model=MODEL,
+        space=SPACE,
+        training=training_config.TrainingConfig(**training),
+        augmentation=augmentation_config.NONE,
+    )

@@ -1,29 +1,27 @@
 """The loop's watched subnets and what it refuses."""
 
+import dataclasses
 import pathlib
 
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import devices
+from tests.helpers import devices, tiny
 from tf_autoformer import errors
-from tf_autoformer.data.augmentation import augmentation_config as data_config
-from tf_autoformer.experiment import experiment, training_config, workdir
-from tf_autoformer.space import model, search_space
+from tf_autoformer.data.augmentation import augmentation_config
+from tf_autoformer.experiment import experiment, workdir
 from tf_autoformer.training import loop, run_config
 
-SPACE = search_space.SEARCH_SPACES["digits"]
+SPACE = tiny.SPACE
 
 devices.make_two_cpus()
 
 
 def _experiment(**training) -> experiment.Experiment:
-    return experiment.Experiment(
-        dataset="digits",
-        model=model.ModelConfig(num_classes=10),
-        space=SPACE,
-        training=training_config.TrainingConfig(**training),
-        augmentation=data_config.AugmentationConfig(),
+    """A tiny experiment with DeiT's augmentation, which mixes images."""
+    return dataclasses.replace(
+        tiny.experiment(**training),
+        augmentation=augmentation_config.AugmentationConfig(),
     )
 
 

@@ -136,15 +136,7 @@ class SummariesTest(absltest.TestCase):
         board.scalars(1, {"x": 1.0})
         board.histograms(1, trainings.Training().state.supernet)
         board.images(1, tf.zeros([4, 8, 8, 3]))
-        board.hparams(
-            experiment.Experiment(
-                "digits",
-                tiny.MODEL,
-                tiny.SPACE,
-                training_config.TrainingConfig(),
-                data_config.NONE,
-            )
-        )
+        board.hparams(tiny.experiment())
         board.flush()
 
         self.assertEmpty(list(self.folder.iterdir()))
