@@ -112,20 +112,24 @@ class OlderFormTest(parameterized.TestCase):
             self.assertEqual(value, BEFORE[part, name])
 
     def test_the_fields_that_the_first_folders_lacked_may_be_lacking(self):
+        lacked = {
+            ("model", "qkv_bias_layout"): "heads",
+            ("training", "accumulation"): 1,
+            ("training", "base_batch_size"): 0,
+            ("training", "clip_norm"): 0,
+            ("training", "teacher"): "",
+            ("training", "ema_decay"): 0,
+            ("training", "method"): "autoformer",
+            ("training", "precision"): "float32",
+        }
         values = copy.deepcopy(OLD)
-        for part, name in BEFORE:
-            values[part].pop(name, None)
+        for part, name in lacked:
+            del values[part][name]
 
         found = experiment.Experiment.from_dict(values)
 
-        self.assertEqual(found.model.qkv_bias_layout, "heads")
-        self.assertEqual(found.training.accumulation, 1)
-        self.assertEqual(found.training.base_batch_size, 0)
-        self.assertEqual(found.training.clip_norm, 0)
-        self.assertEqual(found.training.teacher, "")
-        self.assertEqual(found.training.ema_decay, 0)
-        self.assertEqual(found.training.method, "autoformer")
-        self.assertEqual(found.training.precision, "float32")
+        for (part, name), value in lacked.items():
+            self.assertEqual(getattr(getattr(found, part), name), value)
 
     def test_a_field_added_since_says_what_was_before_it(self):
         for part, kind in KINDS.items():
