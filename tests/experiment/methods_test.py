@@ -1,18 +1,16 @@
-"""The paths that each training method draws."""
+"""Every training method draws paths that the training step can rely on."""
 
 import random
 
 from absl.testing import absltest, parameterized
 
+from tests.helpers import tiny
 from tf_autoformer.experiment import methods
 from tf_autoformer.space import sampling, search_space
 
-SPACE = search_space.SearchSpace(
-    embed_dims=(16, 32, 48, 64),
-    depths=(2, 3, 4),
-    num_heads=(1, 2, 3, 4),
-    mlp_ratios=(0.5, 1.0, 2.0, 4.0),
-)
+SPACE = tiny.SPACE
+# The second supernet is larger than its largest choices, as the paper's are.
+SPACES = (SPACE, search_space.SEARCH_SPACES["tiny"])
 
 
 class SinglePathTest(absltest.TestCase):
@@ -36,12 +34,12 @@ class SandwichTest(absltest.TestCase):
 
 
 class MethodsTest(parameterized.TestCase):
-    @parameterized.parameters(*methods.METHODS)
-    def test_no_path_exceeds_the_first_in_any_dimension(self, name):
+    @parameterized.product(name=list(methods.METHODS), space=SPACES)
+    def test_the_first_path_holds_all_others(self, name, space):
         method = methods.METHODS[name]
         rng = random.Random(1)
-        for _ in range(100):
-            first, *others = method.draw(SPACE, rng)
+        for _ in range(50):
+            first, *others = method.draw(space, rng)
             self.assertEqual(bool(others), method.others is not None)
             for other in others:
                 self.assertLessEqual(other.embed_dim, first.embed_dim)
@@ -53,6 +51,11 @@ class MethodsTest(parameterized.TestCase):
                 ):
                     self.assertLessEqual(small[0], large[0])
                     self.assertLessEqual(small[1], large[1])
+
+    @parameterized.parameters(*methods.METHODS)
+    def test_the_first_path_learns_from_the_labels(self, name):
+        # There are no predictions yet to learn from.
+        self.assertTrue(methods.METHODS[name].first.labelled)
 
 
 if __name__ == "__main__":

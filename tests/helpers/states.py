@@ -13,7 +13,7 @@ Architecture = architecture_lib.Architecture
 Shapes = dict[str, tuple[int, ...]]
 State = dict[str, np.ndarray]
 
-_DATA = pathlib.Path(__file__).parent.parent / "data"
+_GOLDENS = pathlib.Path(__file__).parent.parent / "goldens"
 NAMES = ("supernet_small_gap", "supernet_small_cls")
 POSITIONS = ("none", "absolute", "relative", "both")
 
@@ -41,12 +41,12 @@ class Golden(NamedTuple):
 @functools.cache
 def golden(name: str) -> Golden:
     """Loads a golden checkpoint, one of `NAMES`."""
-    description = json.loads((_DATA / f"{name}.json").read_text())
-    expected = np.load(_DATA / f"{name}_expected.npz")
+    description = json.loads((_GOLDENS / f"{name}.json").read_text())
+    expected = np.load(_GOLDENS / f"{name}_expected.npz")
     entries = description["architectures"]
     fields = ("embed_dim", "depth", "num_heads", "mlp_ratio")
     return Golden(
-        path=_DATA / f"{name}.pth",
+        path=_GOLDENS / f"{name}.pth",
         pooling="average" if description["model"]["gp"] else "cls",
         architectures=[
             Architecture.from_dict({field: entry[field] for field in fields})

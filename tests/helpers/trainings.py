@@ -1,5 +1,6 @@
 """Tiny trainings: a supernet, its optimizer and its step on virtual CPUs."""
 
+import dataclasses
 import functools
 import random
 from collections.abc import Sequence
@@ -7,43 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from tests.helpers import devices
-from tf_autoformer.experiment import training_config
+from tests.helpers import devices, tiny
+from tf_autoformer.experiment import methods, training_config
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import sampling, search_space
 from tf_autoformer.supernet import subnet
-from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import average, guard, loop, step, teacher
+from tf_autoformer.training import state as state_lib
+from tf_autoformer.training import step, teacher
 
-SPACE = search_space.SearchSpace(
-    embed_dims=(8, 12, 16),
-    depths=(1, 2),
-    num_heads=(1, 2, 3),
-    mlp_ratios=(0.5, 1.0, 2.0),
-)
-# A single depth, so that a step has one trace.
-SMALL_SPACE = search_space.SearchSpace((8, 12), (2,), (1, 2), (0.5, 1.0))
 BATCH = 8
-CLASSES = 5
 SMOOTHING = 0.1
 
 devices.make_two_cpus()
-
-
-def model(
-    drop_path: float = 0.0, layout: str = "heads"
-) -> model_lib.ModelConfig:
-    return model_lib.ModelConfig(
-        num_classes=CLASSES,
-        image_size=12,
-        patch_size=4,
-        head_dim=4,
-        max_relative_offset=1,
-        qkv_bias_layout=layout,
-        drop_path=drop_path,
-        init_stddev=0.1,
-    )
 
 
 @functools.cache
@@ -56,22 +32,26 @@ def strategy(replicas: int) -> tf.distribute.Strategy:
 
 
 class Training:
-    """A supernet with its training state and its step.
+    """A training on random images, ready for its first step.
 
     Args:
-      replicas: Number of virtual CPUs to train on.
-      space: Search space of the supernet.
-      drop_path: Rate of drop path; see `ModelConfig`.
-      layout: Layout of the QKV bias; see `ModelConfig`.
+      replicas: Number of virtual CPUs.
+      space: Architectures of the supernet.
+      drop_path: Drop-path rate; see `ModelConfig`.
+      layout: Layout of the QKV bias.
       skips: Whether updates that are not finite are skipped.
-      taught_by: Teacher to distil from, if any.
+      taught_by: Teacher, if any.
       **recipe: Fields of `TrainingConfig` that differ from the tests' own.
+
+    Attributes:
+      state: State of the training.
+      step: Step that changes it.
     """
 
     def __init__(
         self,
         replicas: int = 1,
-        space: search_space.SearchSpace = SPACE,
+        space: search_space.SearchSpace = tiny.SPACE,
         *,
         drop_path: float = 0.0,
         layout: str = "heads",
@@ -79,8 +59,7 @@ class Training:
         taught_by: teacher.Teacher | None = None,
         **recipe,
     ):
-        self.strategy = strategy(replicas)
-        tf.keras.utils.set_random_seed(0)
+        self._strategy = strategy(replicas)
         recipe = training_config.TrainingConfig(
             **{
                 "epochs": 10,
@@ -94,39 +73,21 @@ class Training:
                 **recipe,
             }
         )
-        self.averaged, self.average = None, None
-        with self.strategy.scope():
-            self.supernet = self._supernet(
-                model(drop_path, layout), space, recipe
-            )
-            self.optimizer = loop.make_optimizer(recipe, 40, 4 * BATCH)
-            self.optimizer.build(self.supernet.trainable_variables)
-            self.guard = guard.Guard(
-                scales=recipe.precision == "mixed_float16", skips=skips
-            )
-            if recipe.ema_decay:
-                self.averaged = self._supernet(
-                    self.supernet.model, space, recipe
-                )
-                self.average = average.EntangledAverage(
-                    self.supernet.trainable_variables,
-                    self.averaged.trainable_variables,
-                    recipe.ema_decay,
-                )
-                self.average.start()
-        self.step = step.TrainStep(
-            self.strategy,
-            self.supernet,
-            self.optimizer,
+        self.state = state_lib.TrainState.create(
+            dataclasses.replace(
+                tiny.MODEL, drop_path=drop_path, qkv_bias_layout=layout
+            ),
+            space,
             recipe,
-            self.guard,
-            self.average,
-            taught_by,
+            self._strategy,
+            num_examples=4 * BATCH,
+            skip_nonfinite=skips,
         )
-
-    def _supernet(self, *args) -> supernet_lib.Supernet:
-        *network, recipe = args
-        return supernet_lib.Supernet(*network, recipe.precision)
+        if self.state.average is not None:
+            self.state.average.start()
+        self.step = step.TrainStep(
+            self._strategy, self.state, recipe, taught_by
+        )
 
     def run(
         self,
@@ -137,13 +98,13 @@ class Training:
 
         Args:
           steps: Paths of each step.
-          batches: Images and targets of all steps. Default: random ones.
+          batches: Images and targets of all steps; random ones if None.
 
         Returns:
           The metrics of each step.
         """
         distributed = iter(
-            self.strategy.experimental_distribute_dataset(
+            self._strategy.experimental_distribute_dataset(
                 tf.data.Dataset.from_tensor_slices(batches or data(len(steps)))
                 .batch(BATCH, drop_remainder=True)
                 .repeat()
@@ -158,70 +119,60 @@ class Training:
         ]
 
     def weights(self) -> list[np.ndarray]:
-        """The weights of the supernet."""
-        return [v.numpy() for v in self.supernet.trainable_variables]
+        """The supernet's weights."""
+        return [v.numpy() for v in self.state.supernet.trainable_variables]
 
     def averages(self) -> list[np.ndarray]:
-        """The moving averages, in the order of the weights."""
-        return [v.numpy() for v in self.averaged.trainable_variables]
+        """The averages of the weights, in their order."""
+        return [v.numpy() for v in self.state.averaged.trainable_variables]
 
-    def state(self) -> list[np.ndarray]:
-        """Weights, first and second moments, and averages if there are any."""
-        moments = [
-            *self.optimizer.first_moments,
-            *self.optimizer.second_moments,
-        ]
+    def values(self) -> list[np.ndarray]:
+        """Weights, first and second moments, and averages if any."""
+        optimizer = self.state.optimizer
+        moments = [*optimizer.first_moments, *optimizer.second_moments]
         return [
             *self.weights(),
             *(moment.numpy() for moment in moments),
-            *(self.averages() if self.averaged is not None else []),
+            *(self.averages() if self.state.averaged is not None else []),
         ]
 
     def gradients(self) -> list[np.ndarray]:
-        """Gradients of the first step: the first moments / (1 - 0.9)."""
-        return [m.numpy() / 0.1 for m in self.optimizer.first_moments]
+        """Gradients of the first step: a first moment is 1 - 0.9 of one."""
+        return [m.numpy() / 0.1 for m in self.state.optimizer.first_moments]
 
     def boxes(
         self, architecture: architecture_lib.Architecture
     ) -> list[tuple[slice, ...]]:
-        """The slices of each weight that a subnet uses.
-
-        The standalone subnet's shapes decide them.
-        """
-        standalone = subnet.build(self.supernet.model, architecture)
+        """The slice of each weight that a subnet has, by the standalone one."""
+        supernet = self.state.supernet
+        standalone = subnet.build(supernet.model, architecture)
         names = [layer.name for layer in standalone.layers]
         boxes = {}
-        for name, layer in self.supernet.elastic_layers().items():
+        for name, layer in supernet.elastic_layers().items():
             for weight in layer.axes:
                 variable = getattr(layer, weight)
                 shape = [0] * variable.shape.rank  # Deeper than the subnet.
                 if name in names:
                     shape = getattr(standalone.get_layer(name), weight).shape
                 boxes[id(variable)] = tuple(slice(size) for size in shape)
-        return [boxes[id(v)] for v in self.supernet.trainable_variables]
+        return [boxes[id(v)] for v in supernet.trainable_variables]
 
 
 def data(steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Random images and one-hot labels for this number of batches."""
     rng = np.random.RandomState(0)
     images = rng.randn(steps * BATCH, 12, 12, 3).astype(np.float32)
-    labels = rng.randint(0, CLASSES, [steps * BATCH])
-    return images, np.eye(CLASSES, dtype=np.float32)[labels]
+    classes = tiny.MODEL.num_classes
+    labels = rng.randint(0, classes, [steps * BATCH])
+    return images, np.eye(classes, dtype=np.float32)[labels]
 
 
 def draw(
     count: int,
     seed: int = 0,
-    rule: sampling.Rule = sampling.single_path,
-    space: search_space.SearchSpace = SPACE,
+    rule: sampling.Rule = methods.single_path,
+    space: search_space.SearchSpace = tiny.SPACE,
 ) -> list[sampling.Paths]:
-    """Random paths for a number of steps.
-
-    Args:
-      count: Number of steps.
-      seed: Seed of the draws.
-      rule: Rule that draws the paths of a step.
-      space: Search space to draw from.
-    """
+    """The paths of this number of steps."""
     rng = random.Random(seed)
     return [rule(space, rng) for _ in range(count)]

@@ -13,12 +13,13 @@ from absl.testing import absltest, parameterized
 from tests.helpers import states
 from tf_autoformer import errors
 from tf_autoformer.experiment import experiment, training_config
+from tf_autoformer.experiment import weights as weights_lib
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.official import conversion, torch_file, weights
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import search_space
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import checkpoint
 
 Architecture = architecture_lib.Architecture
 GAP, CLS = states.NAMES
@@ -26,11 +27,13 @@ SPACE = search_space.SearchSpace((64, 96), (1, 2), (1, 2), (2.0, 3.5))
 
 
 def _load(workdir: pathlib.Path) -> supernet_lib.Supernet:
-    supernet, step = checkpoint.load_supernet(
-        workdir, tf.distribute.get_strategy()
-    )
-    assert step == 0
-    return supernet
+    trained = workdir_lib.Workdir(workdir).trained(tf.distribute.get_strategy())
+    assert trained.step == 0
+    return trained.supernet
+
+
+def _experiment(workdir: pathlib.Path) -> experiment.Experiment:
+    return workdir_lib.Workdir(workdir).experiment
 
 
 def _contents(folder: pathlib.Path) -> dict[pathlib.Path, bytes]:
@@ -50,7 +53,9 @@ class ConversionTest(parameterized.TestCase):
             golden = states.golden(path)
             path, untold = golden.path, {"pooling": golden.pooling} | untold
         conversion.from_official(
-            path, self.workdir, conversion.Untold(**untold)
+            path,
+            workdir_lib.Workdir(self.workdir),
+            conversion.Untold(**untold),
         )
 
     def save(self, content) -> pathlib.Path:
@@ -81,7 +86,7 @@ class FromOfficialTest(ConversionTest):
         self.convert(name)
 
         golden = states.golden(name)
-        made = experiment.load(self.workdir)
+        made = _experiment(self.workdir)
         self.assertEqual(made.dataset, "digits")
         self.assertEqual(made.model.pooling, golden.pooling)
         self.assertEqual(made.model.qkv_bias_layout, "flat")
@@ -98,7 +103,11 @@ class FromOfficialTest(ConversionTest):
 
     def test_the_files_own_options_are_used(self):
         golden = states.golden(GAP)
-        conversion.from_official(golden.path, self.workdir, conversion.Untold())
+        conversion.from_official(
+            golden.path,
+            workdir_lib.Workdir(self.workdir),
+            conversion.Untold(),
+        )
         supernet = _load(self.workdir)
         self.assertEqual(supernet.model.pooling, "average")
         np.testing.assert_allclose(
@@ -115,7 +124,7 @@ class FromOfficialTest(ConversionTest):
     def test_an_empty_folder_is_used(self):
         self.workdir.mkdir()
         self.convert()
-        self.assertEqual(experiment.load(self.workdir).dataset, "digits")
+        self.assertEqual(_experiment(self.workdir).dataset, "digits")
         self.assertEqual(list(self.folder.iterdir()), [self.workdir])
 
     def test_an_existing_folder_is_refused_and_untouched(self):
@@ -190,7 +199,7 @@ class DatasetTest(ConversionTest):
     def test_is_the_one_of_as_many_classes(self, classes, dataset):
         with self.assertLogs(conversion.__name__, logging.INFO) as logs:
             self.convert(self.save_zeros(num_classes=classes))
-        self.assertEqual(experiment.load(self.workdir).dataset, dataset)
+        self.assertEqual(_experiment(self.workdir).dataset, dataset)
         self.assertIn(
             f"taken to be {dataset}, of as many classes, for its labels",
             logs.output[0],
@@ -199,7 +208,7 @@ class DatasetTest(ConversionTest):
     def test_of_several_it_is_the_first_and_the_others_are_told(self):
         with self.assertLogs(conversion.__name__, logging.INFO) as logs:
             self.convert(self.save_zeros(num_classes=10))
-        self.assertEqual(experiment.load(self.workdir).dataset, "digits")
+        self.assertEqual(_experiment(self.workdir).dataset, "digits")
         self.assertRegex(
             logs.output[0],
             "digits, of as many classes as cifar10 has too, .*; --dataset or "
@@ -208,7 +217,7 @@ class DatasetTest(ConversionTest):
 
     def test_can_be_named(self):
         self.convert(dataset="digits")
-        self.assertEqual(experiment.load(self.workdir).dataset, "digits")
+        self.assertEqual(_experiment(self.workdir).dataset, "digits")
 
     def test_of_other_classes_is_refused(self):
         self.check_refused(
@@ -243,10 +252,10 @@ class SpaceTest(ConversionTest):
             num_classes=1000,
         )
         # Its hundreds of megabytes are not what this is about.
-        with mock.patch.object(checkpoint, "save_supernet"):
+        with mock.patch.object(weights_lib, "save"):
             self.convert(path)
         self.assertEqual(
-            experiment.load(self.workdir).space,
+            _experiment(self.workdir).space,
             search_space.SEARCH_SPACES[name],
         )
 
@@ -255,7 +264,7 @@ class SpaceTest(ConversionTest):
             self.convert()
         self.assertIn("everything that fits", "\n".join(logs.output))
         self.assertIn("--search_space", "\n".join(logs.output))
-        space = experiment.load(self.workdir).space
+        space = _experiment(self.workdir).space
         self.assertEqual(
             space.allocation, search_space.Allocation(128, 3, 2, 4.0)
         )
@@ -270,7 +279,7 @@ class SpaceTest(ConversionTest):
         self.convert(space=SPACE)
         allocation = search_space.Allocation(128, 3, 2, 4.0)
         self.assertEqual(
-            experiment.load(self.workdir).space,
+            _experiment(self.workdir).space,
             dataclasses.replace(SPACE, allocation=allocation),
         )
         golden = states.golden(GAP)
@@ -322,13 +331,18 @@ class ToOfficialTest(ConversionTest):
         supernet = supernet_lib.Supernet(model, space)
         for variable in supernet.variables:
             variable.assign_add(0.1 * tf.random.normal(variable.shape))
-        experiment.claim(self.workdir, dataclasses.asdict(made))
-        checkpoint.save_supernet(self.workdir, supernet)
+        folder = workdir_lib.Workdir(self.workdir)
+        folder.claim(made)
+        weights_lib.save(folder.checkpoints, supernet)
+
+    def convert_back(self, architecture: Architecture | None = None) -> None:
+        folder = workdir_lib.Workdir(self.workdir)
+        conversion.to_official(folder, self.path, architecture)
 
     @parameterized.parameters(*states.NAMES)
     def test_there_and_back_changes_no_bit(self, name):
         self.convert(name)
-        conversion.to_official(self.workdir, self.path)
+        self.convert_back()
 
         original = torch.load(states.golden(name).path, weights_only=False)[
             "model"
@@ -347,13 +361,13 @@ class ToOfficialTest(ConversionTest):
     def test_back_and_there_needs_no_telling(self, layout, position, size):
         self.save_own(layout, position=position, image_size=size)
         architecture = Architecture(96, 2, (2, 1), (3.5, 2.0))
-        conversion.to_official(self.workdir, self.path, architecture)
-        supernet, own = _load(self.workdir), experiment.load(self.workdir)
+        self.convert_back(architecture)
+        supernet, own = _load(self.workdir), _experiment(self.workdir)
 
         self.workdir = self.folder / "again"
         self.convert(self.path, space=SPACE)
 
-        made = experiment.load(self.workdir)
+        made = _experiment(self.workdir)
         self.assertEqual(
             made.model,
             dataclasses.replace(
@@ -389,7 +403,7 @@ class ToOfficialTest(ConversionTest):
     ):
         self.save_own(layout, num_heads)
         with self.assertLogs(conversion.__name__, logging.INFO) as logs:
-            conversion.to_official(self.workdir, self.path, architecture)
+            self.convert_back(architecture)
         warnings = [
             record.getMessage()
             for record in logs.records
@@ -405,7 +419,7 @@ class ToOfficialTest(ConversionTest):
     def test_tells_the_official_codes_settings(self):
         self.save_own("heads")
         with self.assertLogs(conversion.__name__, logging.INFO) as logs:
-            conversion.to_official(self.workdir, self.path)
+            self.convert_back()
         # 64 dimensions for each of 2 heads.
         self.assertIn(
             "EMBED_DIM 128, DEPTH 2, NUM_HEADS 2, MLP_RATIO 3.5",
@@ -424,14 +438,16 @@ class ToOfficialTest(ConversionTest):
             (self.workdir, outside, r"num_heads\[0\] is 3"),
         ):
             with self.assertRaisesRegex(errors.InputError, pattern):
-                conversion.to_official(workdir, self.path, architecture)
+                conversion.to_official(
+                    workdir_lib.Workdir(workdir), self.path, architecture
+                )
             self.assertEqual(list(self.folder.iterdir()), [self.workdir])
 
     def test_an_existing_file_is_refused_and_untouched(self):
         self.convert()
         self.path.write_text("precious")
         with self.assertRaisesRegex(errors.InputError, "pth exists already"):
-            conversion.to_official(self.workdir, self.path)
+            self.convert_back()
         self.assertEqual(self.path.read_text(), "precious")
 
 

@@ -12,12 +12,12 @@ from tests.helpers import devices, states
 from tf_autoformer import errors
 from tf_autoformer.data.augmentation import augmentation_config as data_config
 from tf_autoformer.data.sources import datasets
-from tf_autoformer.experiment import experiment, training_config
+from tf_autoformer.experiment import experiment, training_config, workdir
 from tf_autoformer.official import conversion
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.space import search_space
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import checkpoint, loop
+from tf_autoformer.training import loop, run_config
 
 # Of the checkpoint's three blocks one, of its 128 dimensions 96.
 SPACE = search_space.SearchSpace((64, 96), (1,), (1, 2), (2.0, 3.5))
@@ -29,7 +29,7 @@ class ConvertedWorkdirTest(parameterized.TestCase):
     def setUp(self):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
-        self.workdir = self.folder / "workdir"
+        self.workdir = workdir.Workdir(self.folder / "workdir")
 
     def convert(self, name: str, **untold) -> supernet_lib.Supernet:
         golden = states.golden(name)
@@ -38,11 +38,9 @@ class ConvertedWorkdirTest(parameterized.TestCase):
         return self.load(step=0)
 
     def load(self, step: int) -> supernet_lib.Supernet:
-        supernet, found = checkpoint.load_supernet(
-            self.workdir, tf.distribute.get_strategy()
-        )
-        self.assertEqual(found, step)
-        return supernet
+        trained = self.workdir.trained(tf.distribute.get_strategy())
+        self.assertEqual(trained.step, step)
+        return trained.supernet
 
     @parameterized.parameters(*states.NAMES)
     def test_exports_give_the_official_logits(self, name):
@@ -62,7 +60,7 @@ class ConvertedWorkdirTest(parameterized.TestCase):
     def test_training_continues_from_the_weights(self):
         imported = self.convert("supernet_small_gap", space=SPACE)
         self.assertIsNone(
-            json.loads((self.workdir / "config.json").read_text())["training"]
+            json.loads(self.workdir.config.read_text())["training"]
         )
         recipe = training_config.TrainingConfig(
             epochs=0.014,
@@ -72,7 +70,7 @@ class ConvertedWorkdirTest(parameterized.TestCase):
             weight_decay=0,
         )
         wanted = dataclasses.replace(
-            experiment.load(self.workdir),
+            self.workdir.experiment,
             training=recipe,
             augmentation=data_config.NONE,
         )
@@ -83,7 +81,7 @@ class ConvertedWorkdirTest(parameterized.TestCase):
                 of,
                 self.workdir,
                 data_dir,
-                training_config.RunConfig(watched_subnets=0),
+                run_config.RunConfig(watched_subnets=0),
                 tf.distribute.MirroredStrategy(["/cpu:0"]),
             )
 
@@ -91,7 +89,8 @@ class ConvertedWorkdirTest(parameterized.TestCase):
         self.assertEqual(training.total_steps, 2)
         training.train()
 
-        self.assertEqual(experiment.load(self.workdir), wanted)
+        again = workdir.Workdir(self.workdir.root)
+        self.assertEqual(again.experiment, wanted)
         trained = self.load(step=2)
         moved = {}
         for name, layer in imported.elastic_layers().items():

@@ -11,12 +11,11 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tests.helpers import states
+from tests.helpers import states, tiny
 from tf_autoformer import errors
 from tf_autoformer.official import inference, torch_file, weights
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, extents, published, search_space
-from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import subnet
 from tf_autoformer.supernet import supernet as supernet_lib
 
@@ -210,14 +209,10 @@ WIDE = search_space.SearchSpace((24, 200), (1, 2), (1, 2), (0.5, 2.0))
 
 def _own(space=NARROW, **options) -> supernet_lib.Supernet:
     tf.keras.utils.set_random_seed(0)
-    model = {
-        "num_classes": 5,
-        "image_size": 12,
-        "patch_size": 4,
-        "max_relative_offset": 1,
-        **options,
-    }
-    supernet = supernet_lib.Supernet(model_lib.ModelConfig(**model), space)
+    model = dataclasses.replace(
+        tiny.MODEL, **{"head_dim": weights.HEAD_DIM, **options}
+    )
+    supernet = supernet_lib.Supernet(model, space)
     for variable in supernet.variables:
         variable.assign_add(0.1 * tf.random.normal(variable.shape))
     return supernet

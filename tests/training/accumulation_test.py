@@ -5,9 +5,9 @@ import functools
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from tests.helpers import trainings
+from tests.helpers import tiny, trainings
 
-SPACE = trainings.SMALL_SPACE
+SPACE = tiny.SMALL_SPACE
 STEPS = trainings.draw(3, space=SPACE)
 
 
@@ -34,7 +34,7 @@ class AccumulationTest(parameterized.TestCase):
                 each.gradient_norm, other.gradient_norm, rtol=1e-5
             )
         self.assertGreater(np.ptp([each.losses[0] for each in found]), 0.01)
-        for now, was in zip(some.state(), one.state(), strict=True):
+        for now, was in zip(some.values(), one.values(), strict=True):
             np.testing.assert_allclose(now, was, atol=1e-6, rtol=0)
 
     def test_the_parts_are_in_one_trace(self):

@@ -4,11 +4,11 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import trainings
+from tests.helpers import tiny, trainings
 from tf_autoformer.training import average
 
 DECAY = 0.8
-SPACE = trainings.SPACE
+SPACE = tiny.SPACE
 
 
 class EntangledAverageTest(absltest.TestCase):
@@ -47,12 +47,10 @@ class EntangledAverageTest(absltest.TestCase):
         self.assertGreater(max(apart), 1e-4)
 
     def test_one_trace_serves_weights_of_every_shape(self):
-        training = trainings.Training(
-            space=trainings.SMALL_SPACE, ema_decay=DECAY
-        )
-        training.run(trainings.draw(2, space=trainings.SMALL_SPACE))
+        training = trainings.Training(space=tiny.SMALL_SPACE, ema_decay=DECAY)
+        training.run(trainings.draw(2, space=tiny.SMALL_SPACE))
 
-        traces = training.average._update.experimental_get_tracing_count()
+        traces = training.state.average._update.experimental_get_tracing_count()
         self.assertEqual(traces, 1)
 
     def test_start_copies_the_weights_on_every_replica(self):

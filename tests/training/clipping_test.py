@@ -5,9 +5,9 @@ import functools
 import numpy as np
 from absl.testing import absltest
 
-from tests.helpers import trainings
+from tests.helpers import tiny, trainings
 
-SPACE = trainings.SMALL_SPACE
+SPACE = tiny.SMALL_SPACE
 PATHS = (SPACE.largest,)
 
 
@@ -32,7 +32,7 @@ class ClippingTest(absltest.TestCase):
 
         np.testing.assert_allclose(metrics.gradient_norm, norm, rtol=1e-5)
         np.testing.assert_allclose(reported.gradient_norm, norm, rtol=1e-5)
-        seconds = clipped.optimizer.second_moments
+        seconds = clipped.state.optimizer.second_moments
         for found, second, wanted in zip(
             clipped.gradients(), seconds, whole, strict=True
         ):
@@ -48,7 +48,7 @@ class ClippingTest(absltest.TestCase):
         clipped, reported = _trained(float(metrics.gradient_norm) * 1.01)
 
         np.testing.assert_array_equal(reported.losses, metrics.losses)
-        for found, wanted in zip(clipped.state(), free.state(), strict=True):
+        for found, wanted in zip(clipped.values(), free.values(), strict=True):
             np.testing.assert_array_equal(found, wanted)
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import trainings
+from tests.helpers import tiny, trainings
 from tf_autoformer.training import guard as guard_lib
 
-SPACE = trainings.SMALL_SPACE
+SPACE = tiny.SMALL_SPACE
 
 
 def _train(replicas: int, **options) -> trainings.Training:
@@ -30,25 +30,25 @@ class SkippingTest(absltest.TestCase):
     def test_a_batch_that_is_not_finite_changes_nothing_and_is_counted(self):
         training, twin = (_train(1, skips=True) for _ in range(2))
         (paths,) = trainings.draw(1, 5, space=SPACE)
-        before = training.state()
+        before = training.values()
 
         (metrics,) = training.run([paths], _broken())
 
         self.assertTrue(np.isnan(metrics.losses).all())
         self.assertEqual(metrics.skipped, 1)
-        self.assertEqual(training.optimizer.iterations.numpy(), 3)
-        for was, now in zip(before, training.state(), strict=True):
+        self.assertEqual(training.state.optimizer.iterations.numpy(), 3)
+        for was, now in zip(before, training.values(), strict=True):
             np.testing.assert_array_equal(was, now)
 
         (found,) = training.run([paths])
-        twin.optimizer.iterations.assign_add(1)
+        twin.state.optimizer.iterations.assign_add(1)
         (wanted,) = twin.run([paths])
 
         self.assertEqual(found.skipped, 1)
         np.testing.assert_array_equal(found.losses, wanted.losses)
         changed = 0
         for now, other, was in zip(
-            training.state(), twin.state(), before, strict=True
+            training.values(), twin.values(), before, strict=True
         ):
             np.testing.assert_array_equal(now, other)
             changed += (now != was).any()
@@ -126,8 +126,8 @@ class Float16Test(absltest.TestCase):
     def test_an_overflow_halves_the_scale_and_training_goes_on(self):
         training = _train(2, precision="mixed_float16")
         # Beyond float16 for any gradient that is not zero.
-        training.guard.scale.assign(2.0**40)
-        before = training.state()
+        training.state.guard.scale.assign(2.0**40)
+        before = training.values()
 
         (metrics,) = training.run([(SPACE.largest,)])
 
@@ -135,16 +135,16 @@ class Float16Test(absltest.TestCase):
         self.assertFalse(np.isfinite(metrics.gradient_norm))
         self.assertEqual(metrics.loss_scale, 2.0**40)
         self.assertEqual(metrics.skipped, 1)
-        self.assertEqual(training.guard.scale.numpy(), 2.0**39)
-        for was, now in zip(before, training.state(), strict=True):
+        self.assertEqual(training.state.guard.scale.numpy(), 2.0**39)
+        for was, now in zip(before, training.values(), strict=True):
             np.testing.assert_array_equal(was, now)
 
-        training.guard.scale.assign(2.0**10)
+        training.state.guard.scale.assign(2.0**10)
         (metrics,) = training.run([(SPACE.largest,)])
 
         self.assertTrue(np.isfinite(metrics.gradient_norm))
         self.assertEqual(metrics.skipped, 1)
-        self.assertEqual(training.guard.finite_steps.numpy(), 1)
+        self.assertEqual(training.state.guard.finite_steps.numpy(), 1)
         self.assertNotEqual(training.weights()[0].tolist(), before[0].tolist())
 
 

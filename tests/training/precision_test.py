@@ -1,6 +1,5 @@
 """Half-precision products: near float32's results, float32 around them."""
 
-import dataclasses
 import functools
 import random
 from unittest import mock
@@ -9,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tf_autoformer.experiment import experiment, training_config
+from tf_autoformer.experiment import experiment, training_config, workdir
 from tf_autoformer.space import extents, sampling, search_space
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import parallel, subnet
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import checkpoint, guard, optimizer, step
+from tf_autoformer.training import checkpoint, state, step
 
 MIXED = "mixed_bfloat16"
 # Of the largest logit, and of a gradient's norm: a few roundings to 8 bits, or
@@ -58,21 +57,28 @@ def _fits_bfloat16(values) -> bool:
     return not (bits & 0xFFFF).any()
 
 
+def _recipe(dtype: str) -> training_config.TrainingConfig:
+    """A recipe of a constant rate: its cosine is too long to fall."""
+    return training_config.TrainingConfig(
+        epochs=10**6,
+        batch_size=BATCH,
+        learning_rate=3e-3,
+        warmup_epochs=0,
+        weight_decay=0.05,
+        precision=dtype,
+    )
+
+
 class _Training:
     """A supernet that learns one batch by heart."""
 
     def __init__(self, dtype: str):
-        self.supernet = _supernet(dtype)
-        self.optimizer = optimizer.EntangledAdamW(3e-3, weight_decay=0.05)
-        self.optimizer.build(self.supernet.trainable_variables)
-        self.guard = guard.Guard(scales=dtype == "mixed_float16")
-        self._step = step.TrainStep(
-            tf.distribute.get_strategy(),
-            self.supernet,
-            self.optimizer,
-            training_config.TrainingConfig(batch_size=BATCH, precision=dtype),
-            self.guard,
+        recipe = _recipe(dtype)
+        strategy = tf.distribute.get_strategy()
+        self.state = state.TrainState.create(
+            MODEL, SPACE, recipe, strategy, num_examples=BATCH
         )
+        self._step = step.TrainStep(strategy, self.state, recipe)
 
     def run(self, architectures) -> list[float]:
         """The loss of a step for each architecture."""
@@ -85,9 +91,9 @@ class _Training:
     def variables(self) -> list[tf.Variable]:
         """Weights, first and second moments."""
         return [
-            *self.supernet.trainable_variables,
-            *self.optimizer.first_moments,
-            *self.optimizer.second_moments,
+            *self.state.supernet.trainable_variables,
+            *self.state.optimizer.first_moments,
+            *self.state.optimizer.second_moments,
         ]
 
 
@@ -201,7 +207,7 @@ class PrecisionTest(parameterized.TestCase):
         with (
             mock.patch.object(parallel, "_num_shares", return_value=2),
             mock.patch.object(
-                training.optimizer, "update_boxes", applied.extend
+                training.state.optimizer, "update_boxes", applied.extend
             ),
         ):
             training.run(_draw(1))
@@ -222,7 +228,7 @@ class PrecisionTest(parameterized.TestCase):
         self.assertLess(full[-5:].mean(), 0.8 * full[0])
         np.testing.assert_allclose(mixed, full, rtol=tolerance)
         self.assertGreater(np.abs(mixed - full).max(), 1e-5)
-        self.assertEqual(training.guard.skipped.numpy(), 0)
+        self.assertEqual(training.state.guard.skipped.numpy(), 0)
 
     def test_float16s_scaled_gradients_are_applied_as_they_are(self):
         full, mixed = (
@@ -230,12 +236,12 @@ class PrecisionTest(parameterized.TestCase):
         )
         for training in (full, mixed):
             training.run([SPACE.largest])
-        self.assertEqual(mixed.guard.scale.numpy(), 2**15)
+        self.assertEqual(mixed.state.guard.scale.numpy(), 2**15)
 
-        moments = full.optimizer.first_moments
+        moments = full.state.optimizer.first_moments
         whole = np.linalg.norm([np.linalg.norm(m) for m in moments])
         for wanted, found in zip(
-            moments, mixed.optimizer.first_moments, strict=True
+            moments, mixed.state.optimizer.first_moments, strict=True
         ):
             error = np.linalg.norm(found - wanted)
             self.assertLess(
@@ -264,16 +270,16 @@ class PrecisionTest(parameterized.TestCase):
 
         training.run([SPACE.smallest])
 
-        slices = training.supernet.slices(extents.of(SPACE.smallest))
+        slices = training.state.supernet.slices(extents.of(SPACE.smallest))
         boxes = {
             id(variable): tuple(slice(size) for size in box.shape)
             for variable, box in zip(
-                tf.nest.flatten(training.supernet.variables_of(slices)),
+                tf.nest.flatten(training.state.supernet.variables_of(slices)),
                 tf.nest.flatten(slices),
                 strict=True,
             )
         }
-        weights = training.supernet.trainable_variables
+        weights = training.state.supernet.trainable_variables
         self.assertLen(boxes, len(weights))  # None is deeper.
         for was, now, weight in zip(
             before, training.variables(), weights * 3, strict=True
@@ -307,32 +313,21 @@ class PrecisionTest(parameterized.TestCase):
 
 class WorkdirTest(absltest.TestCase):
     def test_what_was_trained_with_it_is_loaded_with_it(self):
-        folder = self.create_tempdir().full_path
-        recipe = training_config.TrainingConfig(
-            batch_size=BATCH, precision=MIXED
-        )
-        experiment.claim(
-            folder,
-            dataclasses.asdict(
-                experiment.Experiment("digits", MODEL, SPACE, recipe)
-            ),
+        folder = workdir.Workdir(self.create_tempdir().full_path)
+        folder.claim(
+            experiment.Experiment("digits", MODEL, SPACE, _recipe(MIXED))
         )
         training = _trained()
-        checkpoint.TrainingCheckpoint(
-            folder,
-            training.supernet,
-            training.optimizer,
-            sampling.Sampler(SPACE, seed=0),
-            training.guard,
-        ).save()
+        checkpoint.TrainingCheckpoint(folder.checkpoints, training.state).save()
 
-        loaded, steps = checkpoint.load_supernet(
-            folder, tf.distribute.get_strategy()
+        trained = folder.trained(tf.distribute.get_strategy())
+
+        loaded = trained.supernet
+        self.assertEqual(
+            trained.step, training.state.optimizer.iterations.numpy()
         )
-
-        self.assertEqual(steps, training.optimizer.iterations.numpy())
         for was, now in zip(
-            training.supernet.variables, loaded.variables, strict=True
+            training.state.supernet.variables, loaded.variables, strict=True
         ):
             self.assertEqual(now.dtype, tf.float32)
             np.testing.assert_array_equal(was, now)
@@ -340,7 +335,7 @@ class WorkdirTest(absltest.TestCase):
         full.set_weights(loaded.get_weights())
         logits, *others = (
             each(_images(), SPACE.largest).numpy()
-            for each in (loaded, training.supernet, full)
+            for each in (loaded, training.state.supernet, full)
         )
         np.testing.assert_array_equal(logits, others[0])
         self.assertGreater(np.abs(logits - others[1]).max(), 0)

@@ -3,11 +3,12 @@
 import numpy as np
 from absl.testing import absltest
 
-from tests.helpers import trainings
+from tests.helpers import tiny, trainings
 from tf_autoformer.space import sampling
 
-SPACE = trainings.SMALL_SPACE
+SPACE = tiny.SMALL_SPACE
 ALL = {
+    "method": "bignas",
     "skips": True,
     "ema_decay": 0.9,
     "clip_norm": 0.5,
@@ -28,9 +29,9 @@ class ReplicasTest(absltest.TestCase):
                 np.testing.assert_allclose(value, other, atol=1e-5, rtol=0)
         losses = [each.losses[0] for each in metrics[1]]
         self.assertGreater(np.nanmax(losses) - np.nanmin(losses), 0.01)
-        for first, second in zip(one.state(), two.state(), strict=True):
+        for first, second in zip(one.values(), two.values(), strict=True):
             np.testing.assert_allclose(first, second, atol=1e-5, rtol=0)
-        for variable in two.supernet.trainable_variables:
+        for variable in two.state.supernet.trainable_variables:
             np.testing.assert_array_equal(*variable.values)
 
     def test_on_a_single_path_over_10_steps(self):

@@ -4,15 +4,20 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tests.helpers import trainings
+from tests.helpers import tiny, trainings
+from tf_autoformer.experiment import methods
 from tf_autoformer.space import sampling
 from tf_autoformer.supernet import subnet
 
-SPACE = trainings.SPACE
+SPACE = tiny.SPACE
 
 
 def _draw(count: int, seed: int = 0) -> list[sampling.Paths]:
-    return trainings.draw(count, seed, sampling.sandwich)
+    return trainings.draw(count, seed, methods.sandwich)
+
+
+def _training(**options) -> trainings.Training:
+    return trainings.Training(method="bignas", **options)
 
 
 def _cross_entropy(targets, logits) -> tf.Tensor:
@@ -30,7 +35,7 @@ def _by_hand(
     Each path is a standalone subnet, but the first where there is noise for
     drop path, which only the supernet takes.
     """
-    supernet = training.supernet
+    supernet = training.state.supernet
     images, labels = trainings.data(1)
     sums = {
         id(v): np.zeros(v.shape, np.float32)
@@ -50,7 +55,7 @@ def _by_hand(
                     else alone(images)
                 )
                 taught = tf.nn.softmax(logits).numpy()
-                spread = trainings.SMOOTHING / trainings.CLASSES
+                spread = trainings.SMOOTHING / tiny.MODEL.num_classes
                 loss = _cross_entropy(
                     labels * (1 - trainings.SMOOTHING) + spread, logits
                 )
@@ -84,7 +89,7 @@ class SandwichTest(parameterized.TestCase):
     def test_losses_and_gradients_are_the_sum_of_the_paths_done_by_hand(
         self, layout, drop_path
     ):
-        training = trainings.Training(layout=layout, drop_path=drop_path)
+        training = _training(layout=layout, drop_path=drop_path)
         (paths,) = _draw(1, seed=3)
         self.assertLen(set(paths), 4)
         self.assertEqual(paths[:2], (SPACE.largest, SPACE.smallest))
@@ -100,7 +105,7 @@ class SandwichTest(parameterized.TestCase):
         for found, wanted, variable in zip(
             training.gradients(),
             gradients,
-            training.supernet.trainable_variables,
+            training.state.supernet.trainable_variables,
             strict=True,
         ):
             np.testing.assert_allclose(
@@ -108,7 +113,7 @@ class SandwichTest(parameterized.TestCase):
             )
 
     def test_200_draws_have_a_graph_for_each_depth_and_not_for_each_tuple(self):
-        training = trainings.Training(batch_size=2)
+        training = _training(batch_size=2)
         images, targets = (array[:2] for array in trainings.data(1))
         draws = _draw(200)
         depths = {tuple(path.depth for path in paths) for paths in draws}

@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl.testing import absltest
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from tests.helpers import trainings
+from tests.helpers import tiny, trainings
 from tf_autoformer import errors
 from tf_autoformer.data.augmentation import augmentation_config as data_config
 from tf_autoformer.experiment import experiment, training_config
@@ -19,11 +19,12 @@ class SummariesTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.log = self.folder / "log"
 
     def _values(self, board: summaries.Summaries) -> list:
         """(step, summary) of all that was written."""
         board.flush()
-        (file,) = (self.folder / "tensorboard" / "train").iterdir()
+        (file,) = self.log.iterdir()
         events = [
             tf.compat.v1.Event.FromString(record.numpy())
             for record in tf.data.TFRecordDataset(str(file))
@@ -39,7 +40,7 @@ class SummariesTest(absltest.TestCase):
         return {v.tag: tf.make_ndarray(v.tensor) for _, v in values}
 
     def test_scalars_can_be_read_back(self):
-        board = summaries.Summaries(self.folder)
+        board = summaries.Summaries(self.log)
 
         board.scalars(7, {"training/loss": 1.5, "loss_by_depth/3": 0.25})
 
@@ -50,7 +51,7 @@ class SummariesTest(absltest.TestCase):
 
     def test_the_grid_of_images_can_be_read_back(self):
         images = np.random.RandomState(0).randn(10, 8, 8, 3)
-        board = summaries.Summaries(self.folder)
+        board = summaries.Summaries(self.log)
 
         board.images(7, tf.constant(images, tf.float32))
 
@@ -68,8 +69,8 @@ class SummariesTest(absltest.TestCase):
             np.testing.assert_allclose(grid[100 * row], 0.5, atol=0.01)
 
     def test_every_weight_has_a_histogram_of_its_own(self):
-        supernet = trainings.Training().supernet
-        board = summaries.Summaries(self.folder)
+        supernet = trainings.Training().state.supernet
+        board = summaries.Summaries(self.log)
 
         board.histograms(7, supernet)
 
@@ -100,13 +101,13 @@ class SummariesTest(absltest.TestCase):
             epochs=30, method="bignas", ema_decay=0.5, teacher="some/folder"
         )
         augmentation = dataclasses.replace(data_config.NONE, mixup=0.75)
-        board = summaries.Summaries(self.folder)
+        board = summaries.Summaries(self.log)
 
         board.hparams(
             experiment.Experiment(
                 "digits",
-                trainings.model(drop_path=0.125),
-                trainings.SPACE,
+                dataclasses.replace(tiny.MODEL, drop_path=0.125),
+                tiny.SPACE,
                 recipe,
                 augmentation,
             )
@@ -130,29 +131,21 @@ class SummariesTest(absltest.TestCase):
         )
 
     def test_what_must_not_write_writes_nothing(self):
-        board = summaries.Summaries(self.folder, writes=False)
+        board = summaries.Summaries(self.log, writes=False)
 
         board.scalars(1, {"x": 1.0})
-        board.histograms(1, trainings.Training().supernet)
+        board.histograms(1, trainings.Training().state.supernet)
         board.images(1, tf.zeros([4, 8, 8, 3]))
-        board.hparams(
-            experiment.Experiment(
-                "digits",
-                trainings.model(),
-                trainings.SPACE,
-                training_config.TrainingConfig(),
-                data_config.NONE,
-            )
-        )
+        board.hparams(tiny.experiment())
         board.flush()
 
         self.assertEmpty(list(self.folder.iterdir()))
 
     def test_a_folder_that_cannot_be_written_is_named(self):
-        (self.folder / "tensorboard").write_text("a file")
+        self.log.write_text("a file")
 
-        with self.assertRaisesRegex(errors.InputError, "cannot write to .*tr"):
-            summaries.Summaries(self.folder).flush()
+        with self.assertRaisesRegex(errors.InputError, "cannot write to .*log"):
+            summaries.Summaries(self.log).flush()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Teachers: what they are asked, what they answer, what is none."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -7,7 +8,7 @@ import tensorflow as tf
 from absl.testing import absltest, parameterized
 from PIL import Image
 
-from tests.helpers import trainings
+from tests.helpers import tiny, trainings
 from tf_autoformer import errors
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.serving import savedmodel
@@ -16,12 +17,12 @@ from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import teacher
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.3, 0.2, 0.25)
-SPACE = trainings.SMALL_SPACE
+SPACE = tiny.SMALL_SPACE
 
 
 def _weights(side: int) -> np.ndarray:
     """Of a linear classifier of images of so many pixels a side."""
-    shape = [side * side * 3, trainings.CLASSES]
+    shape = [side * side * 3, tiny.MODEL.num_classes]
     weights = np.random.RandomState(1).randn(*shape)
     return (weights - weights.mean(0)).astype(np.float32)
 
@@ -61,13 +62,13 @@ class TeacherTest(parameterized.TestCase):
             tf.TensorSpec([None, 12, 12, 3], name="images"),
         )
 
-    def _teacher(self, classes=trainings.CLASSES) -> teacher.Teacher:
+    def _teacher(self, classes=tiny.MODEL.num_classes) -> teacher.Teacher:
         return teacher.Teacher(str(self.folder), classes, MEAN, STD)
 
     def _wanted(self, pixels: np.ndarray) -> np.ndarray:
         """One-hot classes of [count, 12, 12, 3]."""
         logits = pixels.reshape([len(pixels), -1]) @ _weights(12)
-        return np.eye(trainings.CLASSES)[logits.argmax(-1)]
+        return np.eye(tiny.MODEL.num_classes)[logits.argmax(-1)]
 
     @parameterized.parameters("logits", "probabilities", "anything")
     def test_targets_are_its_likeliest_classes_of_the_pixels(self, output):
@@ -103,8 +104,7 @@ class TeacherTest(parameterized.TestCase):
 
     def test_an_export_of_this_package_is_a_teacher(self):
         source = datasets.source("digits")
-        model = trainings.model()
-        model = type(model)(**{**vars(model), "num_classes": 10})
+        model = dataclasses.replace(tiny.MODEL, num_classes=10)
         tf.keras.utils.set_random_seed(0)
         supernet = supernet_lib.Supernet(model, SPACE)
         savedmodel.export(supernet, SPACE.smallest, "digits", self.folder)
@@ -129,20 +129,20 @@ class TeacherTest(parameterized.TestCase):
         images, labels = trainings.data(1)
         taught = self._wanted(_as_pixels(images))
         self.assertGreater(np.abs(taught - labels).sum(), 2)
-        spread = trainings.SMOOTHING / trainings.CLASSES
+        spread = trainings.SMOOTHING / tiny.MODEL.num_classes
         smoothed = labels * (1 - trainings.SMOOTHING) + spread
-        logits = subnet.inherit(plain.supernet, SPACE.largest)(images)
+        logits = subnet.inherit(plain.state.supernet, SPACE.largest)(images)
 
         (metrics,) = training.run([(SPACE.largest,)])
 
         mixed = (smoothed + taught) / 2
         loss = -np.mean(np.sum(mixed * tf.nn.log_softmax(logits), -1))
         np.testing.assert_allclose(metrics.losses, [loss], rtol=1e-5)
-        bias = training.supernet.head.bias
+        supernet = training.state.supernet
         (index,) = (
             i
-            for i, variable in enumerate(training.supernet.trainable_variables)
-            if variable is bias
+            for i, variable in enumerate(supernet.trainable_variables)
+            if variable is supernet.head.bias
         )
         np.testing.assert_allclose(
             training.gradients()[index],
@@ -192,7 +192,7 @@ class TeacherTest(parameterized.TestCase):
     )
     def test_what_takes_something_else_than_images_is_refused(self, specs):
         self._save(
-            lambda *_: {"logits": tf.zeros([1, trainings.CLASSES])}, *specs
+            lambda *_: {"logits": tf.zeros([1, tiny.MODEL.num_classes])}, *specs
         )
         self._check_refused("it must take one batch of float32 RGB images")
 

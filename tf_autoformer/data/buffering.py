@@ -1,16 +1,16 @@
-"""How many images are held in memory."""
+"""The number of images that are held in memory."""
 
 import tensorflow as tf
 
-# Bytes of images that a pipeline holds, encoded or decoded: a data set that is
-# no larger is read once, and of a larger one so much is shuffled at a time.
+# Bytes of images that a pipeline holds, encoded or decoded. A data set that is
+# no larger is read once. A larger one is shuffled in parts of this size.
 LIMIT = 2**31
-# Images whose mean size is taken for that of all.
+# Number of images whose mean size stands for that of all.
 _SAMPLE = 256
 
 
 def fits(count: int, image_size: tuple[int, int], dtype: tf.DType) -> bool:
-    """Whether so many images of three channels are held."""
+    """Whether this number of images with three channels can be held."""
     height, width = image_size
     return count * height * width * 3 * dtype.size <= LIMIT
 
@@ -21,11 +21,11 @@ def hold_encoded(
     """Holds encoded images, if all of them fit.
 
     Args:
-      examples: (encoded image string [], label), `count` of them.
-      count: how many.
+      examples: Pairs (encoded image string [], label).
+      count: Number of examples.
 
     Returns:
-      The examples, read once if they fit; and how many of them fit.
+      The examples, read once if all fit, and the number of them that fits.
     """
     lengths = examples.map(lambda image, _: tf.strings.length(image))
     sample = list(lengths.take(_SAMPLE).as_numpy_iterator())

@@ -12,34 +12,35 @@ def endless(
     block: int = 1,
     repeats: int = 1,
 ) -> tf.data.Dataset:
-    """Examples for ever, each pass over them in an order of its own.
+    """Repeats the examples for ever, each pass in an order of its own.
 
     One pass follows the other without a gap, and each has every example once.
-    With repeats, blocks of `block` examples, whatever their passes, come
-    `repeats` times each, as DeiT's repeated augmentation has it: copies stand
-    `block` apart, and `size` elements have a share of 1/`repeats` of the
-    examples. The next `size` have others: a pass takes `repeats` times `size`
-    elements, in which every example comes `repeats` times.
+    With `repeats=r` this stream is cut into blocks of `block` examples, and
+    each block comes r times, as in DeiT's repeated augmentation. The copies of
+    an example are then `block` elements apart. A pass takes r * `size`
+    elements, so that `size` elements have only 1/r of the examples.
 
     Args:
-      examples: what to read, always in the same order.
-      size: how many they are.
-      buffer: how many are held to be shuffled.
-      seed: with a pass's number it decides the pass's order.
-      start: number of the first element; those before are skipped, and of the
-        examples only those of a started pass are read for it.
-      block: examples that are repeated together.
-      repeats: of each block.
+      examples: Examples, always in the same order.
+      size: Number of examples.
+      buffer: Number of examples that are held to be shuffled.
+      seed: Seed of the order. A pass's order follows from it and from the
+        number of the pass.
+      start: Number of the first element to return. Passes that end before it
+        are not read.
+      block: Number of examples that are repeated together.
+      repeats: Number of times that each block comes.
 
     Returns:
-      (number int64, element of `examples`), of consecutive numbers.
+      Pairs (number int64, example) with consecutive numbers.
     """
     first_block, skipped = divmod(start, block * repeats)
     first_pass, passed = divmod(first_block * block, size)
 
     def one_pass(number: tf.Tensor) -> tf.data.Dataset:
-        # Of this function's graph: the process's seed is of no influence.
-        # Of zero it would compare the tensor `number` with zero.
+        # The seed of this function's graph, so that the process's seed has no
+        # influence. If it were 0, TensorFlow would compare the tensor `number`
+        # with 0.
         tf.random.set_seed(seed + 1)
         shuffled = examples.shuffle(
             buffer, seed=number, reshuffle_each_iteration=False

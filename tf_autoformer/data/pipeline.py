@@ -19,12 +19,13 @@ from tf_autoformer.data.sources import datasets
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """The rows of each batch that a process makes, and for how many replicas.
+    """The part of each batch that a process makes.
 
     Attributes:
-      worker: number of the process.
-      workers: processes that share the training, with as many replicas each.
-      replicas: of this process.
+      worker: Number of the process.
+      workers: Number of processes that share the training. All have the same
+        number of replicas.
+      replicas: Number of replicas of this process.
     """
 
     worker: int = 0
@@ -32,10 +33,15 @@ class Part:
     replicas: int = 1
 
     def rows(self, batch_size: int, mixes: bool) -> int:
-        """Rows of a replica.
+        """The number of rows of a replica.
+
+        Args:
+          batch_size: Number of rows over all processes and replicas.
+          mixes: Whether neighbours are mixed, so that a replica needs pairs.
 
         Raises:
-          InputError: the batch cannot be split so, or not into pairs to mix.
+          InputError: The batch cannot be split into equal parts, or not into
+            pairs to mix.
         """
         unit = self.workers * self.replicas
         rule = f"the number of replicas, {unit}"
@@ -60,12 +66,13 @@ def images(
     """A split's images as the exported models take them, in order.
 
     Args:
-      dataset: where from.
-      split: which of its images.
-      image_size: height and width in pixels.
+      dataset: Data set to read.
+      split: Name of the split.
+      image_size: Height and width in pixels.
 
     Returns:
-      (image float32 [*image_size, 3], RGB in [0, 1]; label int64).
+      Pairs of an image, float32 [*image_size, 3], RGB in [0, 1], and its label,
+      int64 [].
     """
     return _decode(dataset.read(split), dataset, image_size)
 
@@ -82,29 +89,29 @@ def training(
 ) -> tf.data.Dataset:
     """Endless batches of augmented training images.
 
-    The images of all steps are numbered. Which image a number has, and how it
-    is augmented, follows from the seed and the number; how a batch is mixed,
-    from the seed and the step. So a training that continues at `start_step`
-    sees what it would have seen, and each part of a batch is what it is in the
-    whole, to the bit.
+    The images of all steps are numbered. An image and its augmentation follow
+    from the seed and the number. The mixing of a batch follows from the seed
+    and the step. A training that continues at `start_step` therefore sees the
+    same images as one without a stop, and a part of a batch is the same as in
+    the whole batch, both to the bit.
 
     Args:
-      dataset: where from.
-      image_size: height and width in pixels.
-      batch_size: images of one step, over all workers and replicas.
-      seed: of order and augmentation.
-      recipe: of augmentation.
-      start_step: the first step to yield.
-      part: which rows of each batch to make; no other is decoded.
-      deterministic: whether an image that takes long is waited for; if not,
-        others take its place, also in the next batch.
+      dataset: Data set to read.
+      image_size: Height and width in pixels.
+      batch_size: Number of images of one step, over all workers and replicas.
+      seed: Seed of order and augmentation.
+      recipe: Recipe of augmentation.
+      start_step: First step to return.
+      part: Rows of each batch to make. No other row is decoded.
+      deterministic: Whether to wait for an image that takes long. Otherwise
+        others take its place, also images of the next batch.
 
     Returns:
-      (images float32 [rows, *image_size, 3], normalized; targets float32
-      [rows, classes]) of each replica in turn, for each step.
+      Pairs of normalized images, float32 [rows, *image_size, 3], and targets,
+      float32 [rows, classes]. Each step has a pair for each replica.
 
     Raises:
-      InputError: the batch cannot be split as it has to be.
+      InputError: The batch cannot be split into this part. See `Part.rows`.
     """
     rows = part.rows(batch_size, recipe.mixes)
     examples, held, decode = _training_examples(dataset, image_size, recipe)
@@ -145,8 +152,8 @@ def training(
         step, replica = number // part.replicas, number % part.replicas
         jitter_seed, mixing_seed = _fold(step_seed, start_step + step)
         if recipe.geometric_jitter:
-            # Of the whole batch: a cosine's last bit depends on how many are
-            # computed with it.
+            # Draw for the whole batch: the last bit of a cosine depends on the
+            # number of cosines that are computed together.
             drawn = geometric_jitter.draw(batch_size, image_size, jitter_seed)
             row = first + replica * rows
             pixels = geometric_jitter.apply(pixels, drawn[row : row + rows])
@@ -157,7 +164,7 @@ def training(
         return pixels, targets
 
     options = tf.data.Options()
-    # Fused with the batch, the map would wait for every image of it.
+    # A map that is fused with the batch waits for every image of it.
     options.experimental_optimization.map_and_batch_fusion = deterministic
     return (
         numbered.map(
@@ -182,14 +189,14 @@ def evaluation(
     """One pass over a split, in order and without augmentation.
 
     Args:
-      dataset: where from.
-      split: which of its images.
-      image_size: height and width in pixels.
-      batch_size: images of one batch; the last may have fewer.
+      dataset: Data set to read.
+      split: Name of the split.
+      image_size: Height and width in pixels.
+      batch_size: Number of images of one batch. The last may have fewer.
 
     Returns:
-      (images float32 [batch, *image_size, 3], normalized;
-      labels int64 [batch]).
+      Pairs of normalized images, float32 [batch, *image_size, 3], and labels,
+      int64 [batch].
     """
     source = dataset.source
     size = dataset.num_examples(split)
@@ -218,7 +225,13 @@ def _training_examples(
     image_size: tuple[int, int],
     recipe: augmentation_config.AugmentationConfig,
 ) -> tuple[tf.data.Dataset, int, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
-    """What is shuffled, how many are held, and how it becomes uint8 pixels."""
+    """The training images before they are shuffled.
+
+    Returns:
+      Pairs (image, label), the number of them that is held in memory, and the
+      function of image and crop seed that makes uint8 pixels
+      [*image_size, 3].
+    """
     examples = dataset.read("train")
     size = dataset.num_examples("train")
 
@@ -247,7 +260,7 @@ def _decode(
     dataset: datasets.Dataset,
     image_size: tuple[int, int],
 ) -> tf.data.Dataset:
-    """Encoded images as `images` has them."""
+    """Decodes images to the form that `images` returns."""
     crop = dataset.source.crop
     return examples.map(
         lambda image, label: (
@@ -259,7 +272,7 @@ def _decode(
 
 
 def _fold(seed: tf.Tensor, number: tf.Tensor) -> list[tf.Tensor]:
-    """Two seeds int32 [2] from one and a number."""
+    """Two seeds, int32 [2] each, from a seed and a number."""
     folded = tf.random.experimental.stateless_fold_in(
         seed, tf.cast(number, tf.int32)
     )

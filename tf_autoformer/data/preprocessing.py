@@ -1,16 +1,16 @@
-"""From stored pixels to what the networks see."""
+"""From stored images to the input of the networks."""
 
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-# Pillow's pixels to the bit. TensorFlow's choice is up to six levels off and
-# takes as long.
+# It gives Pillow's pixels to the bit. TensorFlow's default is up to six levels
+# off and takes as long.
 DCT_METHOD = "INTEGER_ACCURATE"
 
 
 def decode(image: tf.Tensor) -> tf.Tensor:
-    """JPEG, PNG, GIF or BMP bytes as pixels, uint8 [height, width, 3]."""
+    """Decodes JPEG, PNG, GIF or BMP bytes to uint8 [height, width, 3]."""
     return tf.cond(
         tf.io.is_jpeg(image),
         lambda: tf.io.decode_jpeg(image, channels=3, dct_method=DCT_METHOD),
@@ -24,13 +24,14 @@ def to_rgb(
     """One image as the exported models take it.
 
     Args:
-      image: uint8 [height, width, 1 or 3], any size.
-      size: height and width of the result in pixels.
-      crop: the share of each side of the largest centred box of the result's
-        proportions that is kept; None to keep all and change the proportions.
+      image: Image of any size, uint8 [height, width, 1 or 3].
+      size: Height and width of the result in pixels.
+      crop: Share of the sides that is kept. It refers to the largest centred
+        box with the proportions of the result. None: keep everything and
+        change the proportions.
 
     Returns:
-      float32 [*size, 3], RGB in [0, 1].
+      Image float32 [*size, 3], RGB in [0, 1].
     """
     pixels = tf.image.convert_image_dtype(image, tf.float32)
     if pixels.shape[-1] == 1:
@@ -49,12 +50,12 @@ def resize(pixels: tf.Tensor, size: Sequence[int] | tf.Tensor) -> tf.Tensor:
     """Resizes as Pillow's BICUBIC does, antialiased.
 
     Args:
-      pixels: float32 in [0, 1] or uint8, [height, width, channels] or a batch
-        of these.
-      size: height and width of the result in pixels.
+      pixels: Image [height, width, channels] or a batch of images, float32
+        in [0, 1] or uint8.
+      size: Height and width of the result in pixels.
 
     Returns:
-      float32 of this size in [0, 1].
+      Image or batch of this size, float32 in [0, 1].
     """
     scale = 1.0
     if pixels.dtype == tf.uint8:
@@ -72,12 +73,12 @@ def to_levels(pixels: tf.Tensor) -> tf.Tensor:
 def normalize(
     images: tf.Tensor, mean: Sequence[float], std: Sequence[float]
 ) -> tf.Tensor:
-    """[0, 1] to zero mean and unit variance over the training images.
+    """Scales pixels to zero mean and unit variance over the training images.
 
     Args:
-      images: float32 [batch, height, width, 3] in [0, 1].
-      mean: of each channel.
-      std: of each channel.
+      images: Images float32 [batch, height, width, 3] in [0, 1].
+      mean: Mean of each channel.
+      std: Standard deviation of each channel.
     """
     rows, mean, std = _rows(images, mean, std)
     return tf.reshape((rows - mean) / std, tf.shape(images))
@@ -89,18 +90,22 @@ def denormalize(
     """The reverse of `normalize`.
 
     Args:
-      images: float32 [..., height, width, 3] of any range.
-      mean: of each channel.
-      std: of each channel.
+      images: Images float32 [..., height, width, 3] of any range.
+      mean: Mean of each channel.
+      std: Standard deviation of each channel.
     """
     rows, mean, std = _rows(images, mean, std)
     return tf.reshape(rows * std + mean, tf.shape(images))
 
 
 def _rows(images: tf.Tensor, *channels: Sequence[float]) -> list[tf.Tensor]:
-    """Rows of width * 3, and what the channels have as such a row.
+    """Flattens images to rows of width * 3, and repeats values to such rows.
 
-    Over the three channels alone TensorFlow broadcasts ten times as slowly.
+    TensorFlow broadcasts over the three channels alone ten times as slowly.
+
+    Args:
+      images: Images [..., height, width, 3].
+      *channels: Values of the three channels.
     """
     width = images.shape[-2] or tf.shape(images)[-2]
     rows = tf.reshape(images, [-1, width * 3])

@@ -1,1 +1,1 @@
-"""What a supernet is made with, its working folder, and its weights."""
+"""The experiment of a supernet, its working folder and its weights."""

@@ -1,4 +1,4 @@
-"""What a working folder was made with: everything that decides its result."""
+"""The experiment of a working folder: everything that decides its result."""
 
 import dataclasses
 from typing import Any
@@ -23,8 +23,8 @@ class Experiment:
       space: Architectures of the supernet.
       training: Training recipe. None for weights from elsewhere, until they
         are trained further.
-      augmentation: Part of the recipe that changes images; None as for
-        `training`.
+      augmentation: Part of the recipe that changes images. None if `training`
+        is.
     """
 
     dataset: str
@@ -39,10 +39,13 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, values: Any) -> "Experiment":
-        """Reads the JSON form, of any version so far.
+        """Reads the JSON form of any version so far.
 
-        A field that an older version lacks has the value that reproduces what
-        the program did before there was such a field.
+        A field that an older version lacks gets the value that reproduces the
+        behaviour from before the field existed.
+
+        Args:
+          values: Parsed JSON.
 
         Raises:
           InputError: A field is missing, unknown or of the wrong type, or

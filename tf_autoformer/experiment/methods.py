@@ -1,6 +1,6 @@
-"""Training methods: which subnets a step trains, and what each learns from.
+"""Training methods: the subnets that a step trains, and their targets.
 
-A method is one entry of `METHODS`; nothing else knows its name.
+A method is one entry of `METHODS`. Nothing else knows its name.
 """
 
 import dataclasses
@@ -13,12 +13,12 @@ SearchSpace = search_space.SearchSpace
 
 @dataclasses.dataclass(frozen=True)
 class Lesson:
-    """What a path learns from.
+    """The way in which a path learns.
 
     Attributes:
       labelled: Whether the targets are the labels, smoothed, and the teacher's
         predictions if there is a teacher. Otherwise the targets are the first
-        path's predictions (in-place distillation; BigNAS, section 3.1).
+        path's predictions (in-place distillation, BigNAS, section 3.1).
       drop_path: Whether residuals are dropped at random.
     """
 
@@ -33,8 +33,8 @@ class Method:
     Attributes:
       draw: Draws the paths of one step. The first path holds all others: none
         exceeds it in any dimension. The update's box is the first path's.
-      first: What the first path learns from.
-      others: What the other paths learn from; None if there are no others.
+      first: Lesson of the first path.
+      others: Lesson of the other paths. None: there are no others.
     """
 
     draw: sampling.Rule

@@ -11,7 +11,7 @@ def open_writer(folder: pathlib.Path) -> tf.summary.SummaryWriter:
     """Opens a TensorBoard log.
 
     Args:
-      folder: Folder of the log, which is made.
+      folder: Folder of the log. It is made if it does not exist.
 
     Raises:
       InputError: The folder cannot be written.

@@ -20,14 +20,14 @@ class TrainingConfig:
         after the other. More parts need less memory.
       learning_rate: Peak learning rate, reached at the end of the warm-up.
       base_batch_size: Batch size that `learning_rate` is meant for. The peak
-        is scaled by batch_size / base_batch_size; 0 turns scaling off.
+        is scaled by batch_size / base_batch_size. 0: no scaling.
       min_learning_rate: Learning rate at the end of the cosine.
       warmup_epochs: Length of the linear growth from `warmup_learning_rate`
         to the peak, in epochs.
       warmup_learning_rate: Learning rate at step 0.
       weight_decay: Decoupled weight decay. It applies to kernels, not to
         biases, norms and embeddings.
-      clip_norm: Largest global norm of the gradients; 0 turns clipping off.
+      clip_norm: Largest global norm of the gradients. 0: no clipping.
       label_smoothing: Share of the target that is spread over all classes.
       teacher: SavedModel of a classifier. Its likeliest class counts as half
         of the target (hard-label distillation). Empty: no teacher.
@@ -87,5 +87,5 @@ class TrainingConfig:
         return self.learning_rate * self.batch_size / self.base_batch_size
 
     def steps(self, num_examples: int) -> int:
-        """Steps of the whole training on this number of training images."""
+        """The number of steps on this number of training images."""
         return max(1, round(self.epochs * num_examples / self.batch_size))

@@ -1,4 +1,4 @@
-"""The weights of a trained supernet, out of its checkpoint."""
+"""The weights of a trained supernet, read from its checkpoint."""
 
 import contextlib
 import functools
@@ -12,23 +12,23 @@ from tf_autoformer.data.sources import datasets
 from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.supernet import supernet as supernet_lib
 
-# Number of checkpoints that a folder keeps.
+# Number of checkpoints that are kept in a folder.
 KEPT = 2
 
 
 class Trained:
-    """A supernet as last saved, with all that goes with it.
+    """A supernet as last saved, with its experiment and its data set.
 
-    Its weights are their moving average if the recipe has one.
+    If the recipe has a moving average, the weights are the average.
 
     Args:
       folder: Folder of the checkpoints.
-      experiment: What the supernet was made with.
+      experiment: Experiment of the supernet.
       strategy: Strategy to create the variables under.
       data_dir: Folder of prepared data sets; None for TFDS's default.
 
     Attributes:
-      experiment: What the supernet was made with.
+      experiment: Experiment of the supernet.
       supernet: The supernet with its weights.
       step: Training step at which they were saved.
 
@@ -52,13 +52,13 @@ class Trained:
         """The data set that the supernet was trained on.
 
         Raises:
-          InputError: It cannot be loaded; see `datasets.load`.
+          InputError: It cannot be loaded. See `datasets.load`.
         """
         return datasets.load(self.experiment.dataset, self._data_dir)
 
 
 def save(folder: pathlib.Path, supernet: supernet_lib.Supernet) -> None:
-    """Saves weights from elsewhere as those of step 0 of a training.
+    """Saves weights from elsewhere as those of a training's step 0.
 
     Args:
       folder: Folder of the checkpoints.
@@ -103,7 +103,7 @@ def _load(
 
 
 def damaged(folder: pathlib.Path) -> errors.InputError:
-    """The error that says that no checkpoint can be found in a folder."""
+    """The error for a folder whose list of checkpoints cannot be read."""
     return errors.InputError(
         f"cannot restore a checkpoint: {folder / 'checkpoint'} is damaged"
     )
@@ -115,14 +115,14 @@ def worded(folder: pathlib.Path, verb: str) -> Iterator[None]:
 
     Args:
       folder: Folder of the checkpoints.
-      verb: "save" or "restore".
+      verb: Action of the body in the message, "save" or "restore".
 
     Raises:
       InputError: The body fails.
     """
     try:
         yield
-    # IndexError is how its reader says that a file is too short.
+    # TensorFlow's reader raises IndexError for a file that is too short.
     except (tf.errors.OpError, OSError, IndexError) as error:
         raise errors.InputError(
             f"cannot {verb} a checkpoint in {folder}: {errors.reason(error)}"

@@ -1,4 +1,4 @@
-"""The working folder: where everything of a supernet is."""
+"""The working folder of a supernet and of all that is made from it."""
 
 import contextlib
 import dataclasses
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class SearchFolder:
-    """The folder of one search; owns the names of its files.
+    """The folder of one search. It owns the names of its files.
 
     Attributes:
       root: Path of the folder.
       name: Name of the search.
-      config: JSON file of what the search was made with.
+      config: JSON file of the search's configuration.
       candidates: JSON-lines file of every evaluated candidate.
       best: JSON file of the best architecture so far.
       log: Folder of the TensorBoard log.
@@ -57,7 +57,7 @@ class Workdir:
     Attributes:
       root: Path of the folder.
       config: JSON file of the experiment.
-      splits: JSON file of what was trained on and what was withheld.
+      splits: JSON file of the sizes and the digest of the data set's splits.
       checkpoints: Folder of the checkpoints.
       logs: Folder of all TensorBoard logs.
     """
@@ -78,7 +78,7 @@ class Workdir:
         return SearchFolder(self, name)
 
     def export(self, version: int) -> pathlib.Path:
-        """Folder of the SavedModel of this version, as TF Serving has it."""
+        """Folder of the SavedModel of this version, where TF Serving looks."""
         return self.root / "export" / str(version)
 
     @property
@@ -88,10 +88,11 @@ class Workdir:
 
     @functools.cached_property
     def experiment(self) -> experiment_lib.Experiment:
-        """What the folder was made with.
+        """The experiment that the folder was made with.
 
         Raises:
-          InputError: `config.json` is missing or not one of this program's.
+          InputError: `config.json` is missing, or no configuration of this
+            program.
         """
         if not self.is_bound:
             raise errors.InputError(
@@ -107,7 +108,10 @@ class Workdir:
     def claim(self, experiment: experiment_lib.Experiment) -> None:
         """Binds the folder to an experiment, or checks that it is the same.
 
-        A part of the recipe that the folder has not yet is filled in.
+        A part of the recipe that the folder lacks is filled in.
+
+        Args:
+          experiment: Experiment that is about to run in the folder.
 
         Raises:
           InputError: The folder cannot be written, or was made with another
@@ -128,15 +132,15 @@ class Workdir:
         self.__dict__["experiment"] = experiment
 
     def claim_splits(self, summary: Mapping[str, int | str]) -> None:
-        """Writes down what is trained on, or checks that it is the same.
+        """Binds the folder to splits, or checks that they are the same.
 
-        Otherwise a search might be evaluated on images that were trained on.
+        With other splits a search might be evaluated on training images.
 
         Args:
-          summary: Sizes and digest of the splits; see `Dataset.summary`.
+          summary: Sizes and digest of the splits. See `Dataset.summary`.
 
         Raises:
-          InputError: The splits were others before.
+          InputError: The folder has other splits.
         """
         if not self.splits.exists():
             files.write_json(self.splits, summary)
@@ -148,7 +152,7 @@ class Workdir:
             )
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        """Keeps other trainings out of the folder; see `files.lock`."""
+        """Keeps other trainings out of the folder. See `files.lock`."""
         return files.lock(self.root)
 
     def trained(

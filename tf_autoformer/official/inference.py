@@ -1,4 +1,4 @@
-"""What the tensors of an official supernet tell about its network."""
+"""The network of an official supernet, inferred from its tensors."""
 
 import logging
 import math
@@ -23,20 +23,24 @@ def infer(
     pooling: model_lib.Pooling | None = None,
     image_size: model_lib.ImageSize | None = None,
 ) -> tuple[model_lib.ModelConfig, search_space.Allocation]:
-    """The network that a state is of.
+    """Infers the network of a state.
 
     Args:
-      state: official name -> tensor.
-      args: the official code's options, as far as they are known.
-      pooling: what the weights do not tell; by default what `args` say, and
-        average pooling if they say nothing.
-      image_size: in pixels, where the weights do not tell: without absolute
-        position embedding (by default what `args` say), or not square.
+      state: Mapping of official names to tensors.
+      args: Options of the official code, as far as they are known.
+      pooling: Input of the classification head, which the weights do not
+        tell. Default: that of `args`, or average pooling.
+      image_size: Input size in pixels. Needed if the images are not square,
+        or if there is neither an absolute position embedding nor a size in
+        `args`.
+
+    Returns:
+      The fixed part of the network, and the size of the supernet.
 
     Raises:
-      InputError: this is not a supernet of the official code, or needs
-        `pooling` or `image_size`; the message names the tensor, what was
-        expected and what was found.
+      InputError: The state is not of a supernet of the official code, or
+        `pooling` or `image_size` contradicts it or is missing. The message
+        names the tensor, what was expected and what was found.
     """
     kernel = _shape(state, "patch_embed_super.proj.weight", 4)
     embed_dim, channels, patch, width = kernel
@@ -102,9 +106,9 @@ def infer(
 
 
 def _ratio(embed_dim: int, hidden: int) -> float:
-    """The MLP ratio r of which int(embed_dim · r) is `hidden`."""
+    """The MLP ratio r with int(embed_dim · r) = `hidden`."""
     ratio = hidden / embed_dim
-    # A quotient that was rounded down would lose one.
+    # A quotient that was rounded down would give one unit less.
     return (
         ratio
         if int(embed_dim * ratio) == hidden
@@ -137,7 +141,7 @@ def _image_size(
 ) -> model_lib.ImageSize:
     size = args.get("input_size")
     if isinstance(size, tuple) and [*map(type, size)] == [int, int]:
-        return size  # So we write it.
+        return size  # The form that our own exports have.
     if "pos_embed" in state:
         tokens = _shape(state, "pos_embed", 3)[1]
         side = math.isqrt(max(tokens - 1, 0))
@@ -174,7 +178,7 @@ def _shape(state: weights.State, key: str, rank: int) -> tuple[int, ...]:
 
 
 def _sample(keys: Iterable[str]) -> str:
-    """A few of many names, for error messages."""
+    """The first few of many names, for error messages."""
     names = list(keys)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more or "none"

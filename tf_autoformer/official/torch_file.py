@@ -1,4 +1,4 @@
-"""PyTorch's checkpoint files (.pth), which need PyTorch: an optional extra."""
+"""Checkpoint files of PyTorch (.pth). They need PyTorch, an optional extra."""
 
 import argparse
 import io
@@ -20,7 +20,7 @@ def _torch() -> ModuleType:
     """PyTorch, imported late.
 
     Raises:
-      InputError: it is not installed.
+      InputError: PyTorch is not installed.
     """
     try:
         import torch
@@ -34,32 +34,33 @@ def _torch() -> ModuleType:
 def read(
     path: str | os.PathLike[str],
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Reads a checkpoint of the official code; runs none of the file's code.
+    """Reads a checkpoint of the official code. Code in the file is not run.
 
     Args:
-      path: a file of `{"model": tensors, "args": options, ...}`, as the
-        official code saves, or of the tensors alone.
+      path: Path of a file that holds `{"model": tensors, "args": options, …}`,
+        as the official code saves it, or the tensors alone.
 
     Returns:
-      Name -> tensor, float32; and the options, none if the file has none.
+      Mapping of names to float32 tensors, and the options, which are empty if
+      the file has none.
 
     Raises:
-      InputError: the file is missing, damaged, holds code, or is no such
-        checkpoint; or PyTorch is not installed.
+      InputError: The file is missing or damaged, holds code, or is no such
+        checkpoint, or PyTorch is not installed.
     """
     torch = _torch()
     try:
         with (
             pathlib.Path(path).open("rb") as file,
-            # The official code saves its options as one.
+            # The official code saves its options as a Namespace.
             torch.serialization.safe_globals([argparse.Namespace]),
             warnings.catch_warnings(),
         ):
-            # Of pickle's version, ahead of the error that follows.
+            # A warning of pickle's version, ahead of the error that follows.
             warnings.simplefilter("ignore")
             _check_sums(file)
             content = torch.load(file, map_location="cpu", weights_only=True)
-    # PyTorch's are of many types: KeyError, EOFError, RuntimeError, …
+    # PyTorch raises errors of many types: KeyError, EOFError, RuntimeError, …
     except Exception as error:
         if isinstance(error, OSError) and error.filename:
             raise errors.InputError(
@@ -97,7 +98,7 @@ def read(
             )
         try:
             arrays[str(key)] = tensor.detach().to(torch.float32).numpy()
-        # So of a sparse, a nested or an empty (meta) one.
+        # A sparse, nested or empty (meta) tensor cannot be converted.
         except (TypeError, RuntimeError) as error:
             raise errors.InputError(
                 f"{path}: {key} must be an array; it is a tensor that cannot "
@@ -107,7 +108,7 @@ def read(
 
 
 def _check_sums(file: BinaryIO) -> None:
-    """Raises if the file is an archive with a damaged member."""
+    """Raises `BadZipFile` if the file is an archive with a damaged member."""
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             if archive.testzip() is not None:
@@ -120,15 +121,16 @@ def write(
     tensors: Mapping[str, np.ndarray],
     args: Mapping[str, Any],
 ) -> None:
-    """Writes what `read` reads, as a whole file or not at all.
+    """Writes a checkpoint that `read` reads, as a whole file or not at all.
 
     Args:
-      path: the file to make.
-      tensors: name -> tensor.
-      args: the options; plain values, which every PyTorch loads by default.
+      path: Path of the file to make.
+      tensors: Mapping of names to tensors.
+      args: Options. Their values are plain, so that every PyTorch loads them
+        by default.
 
     Raises:
-      InputError: the file exists or cannot be written, or PyTorch is not
+      InputError: The file exists or cannot be written, or PyTorch is not
         installed.
     """
     torch = _torch()

@@ -1,11 +1,11 @@
-"""Which tensor of the official PyTorch code is which weight.
+"""The weights of this network as tensors of the official PyTorch code.
 
-Its network (github.com/microsoft/Cream, folder AutoFormer) is this one. A
-*state* is its tensors as NumPy arrays by their official names.
+The official network (github.com/microsoft/Cream, folder AutoFormer) is the
+same as this one. A *state* is a mapping of its tensors' names to NumPy arrays.
 
 Linear weights are [outputs, inputs] there. Rows of the QKV weight are
 interleaved: row 3·(head_dim·head + d) + c belongs to q, k or v for c = 0, 1
-or 2. The QKV bias is flat; see `ModelConfig.qkv_bias_layout`.
+or 2. The QKV bias is flat, see `ModelConfig.qkv_bias_layout`.
 """
 
 import dataclasses
@@ -25,10 +25,10 @@ from tf_autoformer.supernet import supernet as supernet_lib
 Architecture = architecture_lib.Architecture
 State = Mapping[str, np.ndarray]
 
-# The official code knows no other.
+# The only head dimension of the official code.
 HEAD_DIM = 64
 
-# Layer -> weight -> official name; that of a block's is within the block.
+# Layer -> weight -> official name. In a block it is the name within the block.
 _STEM_AND_HEAD = {
     "patch_embedding": {
         "kernel": "patch_embed_super.proj.weight",
@@ -64,7 +64,7 @@ _BLOCK = {
 
 
 def _to_official(weight: str, array: np.ndarray) -> np.ndarray:
-    """Our array of a weight, as the official tensor lies."""
+    """Brings our array of a weight into the official layout."""
     if weight == "qkv_kernel":  # [embed, 3, heads, head_dim]
         return array.transpose(2, 3, 1, 0).reshape(-1, array.shape[0])
     if weight == "projection_kernel":  # [heads, head_dim, embed]
@@ -77,7 +77,7 @@ def _to_official(weight: str, array: np.ndarray) -> np.ndarray:
 def _from_official(
     weight: str, tensor: np.ndarray, shape: Sequence[int]
 ) -> np.ndarray:
-    """The reverse of `_to_official`, for our array's shape."""
+    """Reverses `_to_official`. `shape` is that of our array."""
     if weight == "qkv_kernel":
         embed, _, heads, dim = shape
         return tensor.reshape(heads, dim, 3, embed).transpose(3, 2, 0, 1)
@@ -89,7 +89,7 @@ def _from_official(
 
 
 class _Entry(NamedTuple):
-    """A weight of the network: official name, ours, and our shape."""
+    """A weight of the network: official name, our name and our shape."""
 
     key: str
     layer: str
@@ -100,7 +100,7 @@ class _Entry(NamedTuple):
 def _entries(
     model: model_lib.ModelConfig, allocated: Architecture
 ) -> Iterator[_Entry]:
-    """Every weight of a supernet of this size."""
+    """All weights of a supernet of this size."""
     names = dict(_STEM_AND_HEAD)
     for block in range(allocated.depth):
         for layer, keys in _BLOCK.items():
@@ -116,7 +116,7 @@ def _entries(
 def shapes(
     model: model_lib.ModelConfig, allocated: Architecture
 ) -> dict[str, tuple[int, ...]]:
-    """Official name -> shape of every tensor of a supernet of this size."""
+    """The shapes of a supernet's tensors in this size, by official name."""
     return {
         entry.key: _to_official(
             entry.weight, np.broadcast_to(np.float32(), entry.shape)
@@ -129,8 +129,8 @@ def load(supernet: supernet_lib.Supernet, state: State) -> None:
     """Puts a state into a supernet of the network that `inference.infer` found.
 
     Args:
-      supernet: gets the weights.
-      state: official name -> tensor, float32.
+      supernet: Supernet whose weights are set.
+      state: Mapping of official names to float32 tensors.
     """
     layers = supernet.elastic_layers()
     for entry in _entries(supernet.model, supernet.space.allocated):
@@ -144,20 +144,20 @@ def dump(
     """The official state of a supernet.
 
     The official code allocates as many dimensions as its heads have together.
-    What it holds beyond our own allocation is zero, and used by no subnet.
+    Weights beyond our own allocation are zero, and no subnet uses them.
 
     Args:
-      supernet: the weights.
-      num_heads: heads of the first blocks, the largest choice for the rest.
-        Only with `qkv_bias_layout` "heads": the official code then computes
-        what this one does for subnets of just these heads, because its flat
-        bias has no layout that serves all.
+      supernet: Supernet whose weights are written.
+      num_heads: Numbers of heads of the first blocks. The other blocks have
+        the largest choice. Used only if `qkv_bias_layout` is "heads": the
+        official code has a flat bias, which can serve one number of heads in
+        each block. Subnets with these numbers then give the same logits.
 
     Returns:
-      Official name -> float32 tensor.
+      Mapping of official names to float32 tensors.
 
     Raises:
-      InputError: the official code cannot compute this network.
+      InputError: The official code cannot compute this network.
     """
     model, own = supernet.model, supernet.space.allocated
     if model.head_dim != HEAD_DIM:

@@ -85,9 +85,7 @@ class AugmentTest(parameterized.TestCase):
         return [name for name, _, _ in self.calls]
 
     def test_deits_changes_in_their_order(self):
-        self.assertEqual(
-            self._names(), ["augmentation", "randaugment", "erasing"]
-        )
+        self.assertEqual(self._names(), ["augment", "randaugment", "erasing"])
         _, colors, erase = self.calls
         self.assertEqual(colors[1], tf.uint8)
         self.assertEqual(colors[2][1:], (2, 9, 0.5, SOURCE.mean))
@@ -96,7 +94,7 @@ class AugmentTest(parameterized.TestCase):
 
     def test_colours_are_jittered_where_there_is_no_randaugment(self):
         names = self._names(randaugment=0, random_erasing=0)
-        self.assertEqual(names, ["augmentation", "color_jitter"])
+        self.assertEqual(names, ["augment", "color_jitter"])
         self.assertEqual(self.calls[1][2][1:], (0.4,))
 
     def test_with_nothing_on_an_image_is_only_scaled(self):

@@ -3,7 +3,7 @@
 import warnings
 
 with warnings.catch_warnings():
-    # The announcement that this release is the last.
+    # It announces that this release is the last.
     warnings.simplefilter("ignore")
     import tensorflow_addons as tfa
 

@@ -1,4 +1,4 @@
-"""What one training image goes through once it is cropped."""
+"""The augmentation of one training image after its crop."""
 
 import tensorflow as tf
 
@@ -20,14 +20,16 @@ def augment(
     """Flips an image, changes its colours and erases a box, as DeiT does.
 
     Args:
-      image: uint8 [height, width, 3].
-      recipe: which of this, and how much.
-      source: where the image is from, for the values of what has none.
-      seed: int32 [2]; the same seed gives the same result, and each change is
-        the same whether or not the recipe has the others.
+      image: Image uint8 [height, width, 3].
+      recipe: Recipe of augmentation.
+      source: Data set of the image. Its mean fills areas that come in from
+        outside, and its mean and deviation are those of the noise.
+      seed: Seed int32 [2]. The same seed gives the same result, and a change
+        does not depend on whether the recipe has the others.
 
     Returns:
-      float32 of the same shape, in [0, 1] but for the noise of the box.
+      Image float32 [height, width, 3], in [0, 1] except for the noise of the
+      erased box.
     """
     flip_seed, color_seed, erasing_seed = tf.unstack(
         tf.random.experimental.stateless_split(seed, 3)
@@ -54,11 +56,11 @@ def augment(
 
 
 def flip(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Mirrors an image [height, width, channels] with probability one half.
+    """Mirrors an image with probability one half.
 
     Args:
-      image: of any type.
-      seed: int32 [2]; the same seed gives the same result.
+      image: Image [height, width, channels] of any type.
+      seed: Seed int32 [2]. The same seed gives the same result.
     """
     drawn = tf.random.stateless_uniform([], seed) < 0.5
     return tf.cond(drawn, lambda: tf.reverse(image, [1]), lambda: image)

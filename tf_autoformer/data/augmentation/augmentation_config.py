@@ -11,22 +11,24 @@ class AugmentationConfig:
 
     Attributes:
       crop_area: Smallest share of an image's area that a random crop keeps.
-        0: no random crop, but the central one of the evaluation.
+        0: the central crop of the evaluation.
       flip: Whether to mirror half of the images.
       geometric_jitter: Whether to rotate, shift and zoom a little. Meant for
         tiny images.
-      randaugment: Number of RandAugment operations on each image; 0 for none.
+      randaugment: Number of RandAugment operations on each image.
       randaugment_magnitude: Mean magnitude of RandAugment's operations, 0 to
         10.
       randaugment_stddev: Standard deviation of the magnitude.
       color_jitter: Strength of the random changes of brightness, contrast and
         saturation. Used only without RandAugment, as in timm.
-      random_erasing: Share of images of which a box is replaced by noise.
-      mixup: Alpha of the Beta distribution of mixup; 0 turns it off.
-      cutmix: Alpha of the Beta distribution of cutmix; 0 turns it off.
-      cutmix_switch: Share of batches with cutmix where both are on.
+      random_erasing: Share of images in which a box is replaced by noise.
+      mixup: Alpha of the Beta distribution of mixup. 0: no mixup.
+      cutmix: Alpha of the Beta distribution of cutmix. 0: no cutmix.
+      cutmix_switch: Share of batches with cutmix instead of mixup. Used only
+        if both are on.
       repeated_augmentation: Number of times that an image is in a batch, each
-        time augmented anew. An epoch has fewer images by the same factor.
+        time with another augmentation. An epoch has fewer images by the same
+        factor.
     """
 
     crop_area: float = rules.field(0.08, rules.between(0, 1))

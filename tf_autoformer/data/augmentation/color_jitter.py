@@ -10,16 +10,16 @@ from tf_autoformer.data.augmentation import colors
 def apply(image: tf.Tensor, seed: tf.Tensor, strength: float) -> tf.Tensor:
     """Changes brightness, contrast and saturation, in random order.
 
-    Each by a factor of its own, uniform in [max(0, 1 − strength), 1 +
-    strength]: torchvision's ColorJitter with the hue left as it is.
+    Each change has a factor of its own, uniform in [max(0, 1 − strength), 1 +
+    strength]. This is torchvision's ColorJitter without a change of the hue.
 
     Args:
-      image: uint8 [height, width, 3], RGB.
-      seed: int32 [2]; the same seed gives the same result.
-      strength: 0 for no change.
+      image: Image uint8 [height, width, 3], RGB.
+      seed: Seed int32 [2]. The same seed gives the same result.
+      strength: Largest change of a factor. 0: no change.
 
     Returns:
-      uint8 of the same shape.
+      Image uint8 [height, width, 3].
     """
     changes = (colors.brightness, colors.contrast, colors.saturation)
     seeds = tf.random.experimental.stateless_split(seed, 2)

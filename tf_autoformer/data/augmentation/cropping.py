@@ -1,4 +1,4 @@
-"""Random crops, of which only the box is decoded."""
+"""Random crops. Only the box is decoded."""
 
 import tensorflow as tf
 
@@ -9,15 +9,15 @@ _ASPECT = (3 / 4, 4 / 3)
 
 
 def decode(image: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
-    """Decodes a random box of an image; of a JPEG nothing but the box.
+    """Decodes a random box of an image. The rest of a JPEG is not decoded.
 
     Args:
-      image: its bytes, string [].
-      area: see `random_box`.
-      seed: int32 [2].
+      image: Bytes of the image, string [].
+      area: Smallest share of the image's area.
+      seed: Seed int32 [2].
 
     Returns:
-      uint8 [height, width, 3], the box's.
+      Pixels of the box, uint8 [height, width, 3].
     """
 
     def of_jpeg() -> tf.Tensor:
@@ -41,16 +41,16 @@ def decode(image: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
 def random_box(shape: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
     """The box of a random resized crop, as torchvision draws it.
 
-    Where ten draws do not fit, it is the largest centred box whose width over
+    If none of ten draws fits, it is the largest centred box whose width over
     height is between 3/4 and 4/3.
 
     Args:
-      shape: int32 [2], the image's height and width.
-      area: the smallest share of the image's area; the largest is all of it.
-      seed: int32 [2].
+      shape: Height and width of the image, int32 [2].
+      area: Smallest share of the image's area. The largest is 1.
+      seed: Seed int32 [2].
 
     Returns:
-      Top, left, height and width, int32 [4].
+      Top, left, height and width of the box, int32 [4].
     """
     found, box = random_boxes.draw(shape, shape, (area, 1), _ASPECT, seed)
     narrow, wide = _ASPECT

@@ -20,15 +20,18 @@ def erase(
 ) -> tf.Tensor:
     """Replaces a random box by noise, as timm's mode "pixel" does.
 
+    The noise is standard normal after normalization. An image stays as it is
+    if none of ten drawn boxes fits.
+
     Args:
-      image: float32 [height, width, 3] in [0, 1].
-      probability: of a box; there is none either if ten draws do not fit.
-      mean: of each channel, for the noise.
-      std: likewise. The noise is standard normal once it is normalized.
-      seed: int32 [2].
+      image: Image float32 [height, width, 3] in [0, 1].
+      probability: Probability of a box.
+      mean: Mean of each channel of the training images.
+      std: Standard deviation of each channel of the training images.
+      seed: Seed int32 [2].
 
     Returns:
-      The image; its noise goes beyond [0, 1].
+      Image float32 [height, width, 3]. Its noise goes beyond [0, 1].
     """
     height, width = image.shape[:2]
     whether_seed, box_seed, noise_seed = tf.unstack(

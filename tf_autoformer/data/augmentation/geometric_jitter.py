@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from tf_autoformer.data.augmentation import addons
 
-# Of a digit on 8×8 pixels, what keeps it readable.
+# These keep a digit of 8×8 pixels readable.
 _MAX_ANGLE = math.radians(5)
-_MAX_SHIFT = 0.04  # of the image's side
+_MAX_SHIFT = 0.04  # Share of the image's side.
 _MAX_ZOOM = 0.05
 
 
@@ -16,12 +16,12 @@ def draw(count: int, size: tuple[int, int], seed: tf.Tensor) -> tf.Tensor:
     """Draws a small rotation, shift and zoom for each of some images.
 
     Args:
-      count: how many.
-      size: height and width of the images in pixels.
-      seed: int32 [2]; the same seed gives the same result.
+      count: Number of images.
+      size: Height and width of the images in pixels.
+      seed: Seed int32 [2]. The same seed gives the same result.
 
     Returns:
-      float32 [count, 8], for `apply`.
+      Transforms for `apply`, float32 [count, 8].
     """
     height, width = size
     draws = tf.random.stateless_uniform([4, count], seed, -1, 1)
@@ -41,10 +41,10 @@ def apply(images: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
     """Rotates, shifts and zooms images.
 
     Args:
-      images: float32 [batch, height, width, channels] in [0, 1].
-      transforms: float32 [batch, 8], rows of `draw`.
+      images: Images float32 [batch, height, width, channels] in [0, 1].
+      transforms: Transforms from `draw`, float32 [batch, 8].
 
     Returns:
-      Images of the same shape and range; what comes in from outside is black.
+      Images of the same shape and range. Pixels from outside are black.
     """
     return addons.image.transform(images, transforms, interpolation="BILINEAR")

@@ -1,9 +1,9 @@
-"""Rotating, shearing and shifting one image.
+"""Rotation, shear and shift of one image.
 
-Everywhere `image` and the result are uint8 [height, width, 3], and `fill` is
-uint8 [3]: the colour of what comes in from outside. Results are Pillow's
-bilinear ones, borders included; as coordinates are float32 here and float64
-there, a grey level may differ by 1.
+Everywhere `image` and the result are uint8 [height, width, 3]. `fill`, uint8
+[3], is the colour of pixels that come in from outside. Results are Pillow's
+bilinear ones, borders included. A grey level may differ by 1, because
+coordinates are float32 here and float64 there.
 """
 
 import math
@@ -59,18 +59,18 @@ def _size(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _affine(
     image: tf.Tensor, row_x: tuple, row_y: tuple, fill: tf.Tensor
 ) -> tf.Tensor:
-    """Output (x, y) reads input (a x + b y + c, d x + e y + f).
+    """Moves pixels: output (x, y) reads input (a x + b y + c, d x + e y + f).
 
-    Coordinates are Pillow's: (0, 0) is the corner of the first pixel, whose
+    Coordinates are Pillow's: (0, 0) is the corner of the first pixel, and its
     centre is at (0.5, 0.5).
 
     Args:
-      image: uint8 [height, width, 3].
-      row_x: a, b and c.
-      row_y: d, e and f.
-      fill: uint8 [3].
+      image: Image uint8 [height, width, 3].
+      row_x: Coefficients a, b and c.
+      row_y: Coefficients d, e and f.
+      fill: Colour of pixels from outside, uint8 [3].
     """
-    # For tensorflow-addons (0, 0) is the centre of the first pixel.
+    # In tensorflow-addons (0, 0) is the centre of the first pixel.
     a, b, c = row_x
     c += (a + b - 1) / 2
     d, e, f = row_y
@@ -79,7 +79,7 @@ def _affine(
         image,
         tf.stack([a, b, c, d, e, f, 0.0, 0.0]),
         interpolation="bilinear",
-        # As in Pillow, a border pixel is not blended with what lies outside.
+        # As in Pillow, a border pixel is not blended with pixels outside.
         fill_mode="nearest",
     )
     height, width = _size(image)
@@ -92,6 +92,6 @@ def _affine(
         & (read_y >= -0.5)
         & (read_y < height - 0.5)
     )
-    # Products of bytes: tf.where would take several times as long.
+    # Products of bytes, because tf.where takes several times as long.
     inside = tf.cast(inside, tf.uint8)[:, :, None]
     return moved * inside + fill * (1 - inside)

@@ -1,4 +1,4 @@
-"""Mixup and CutMix of a batch's neighbours."""
+"""Mixup and CutMix of neighbours in a batch."""
 
 import tensorflow as tf
 
@@ -11,22 +11,24 @@ def mix(
     recipe: augmentation_config.AugmentationConfig,
     seed: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mixes rows 0 and 1, 2 and 3, ...: the former into the latter and back.
+    """Mixes rows 0 and 1, 2 and 3, …, each into the other.
 
-    As timm's mode "batch", all of a batch by one draw; but partners are
-    neighbours, so that any even share of a batch is mixed as in the whole.
+    One draw decides for the whole batch, as in timm's mode "batch". Partners
+    are neighbours here, so that an even part of a batch is mixed as it is in
+    the whole batch.
 
     Args:
-      images: float32 [batch, height, width, channels], the batch even.
-      targets: float32 [batch, classes].
-      recipe: see `AugmentationConfig`; one that mixes.
-      seed: int32 [2].
+      images: Images float32 [batch, height, width, channels]. The batch is
+        even.
+      targets: Targets float32 [batch, classes].
+      recipe: Recipe with mixup or CutMix.
+      seed: Seed int32 [2].
 
     Returns:
       Images and targets of the same shapes.
     """
     weights = _weights(images.shape[1:3], recipe, seed)
-    # Flat: TensorFlow is ten times as slow at broadcasting over channels.
+    # Flat, because TensorFlow broadcasts over channels ten times as slowly.
     flat = tf.reshape(images, [-1, images.shape[1:].num_elements()])
     own = tf.repeat(tf.reshape(weights, [-1]), images.shape[-1])
     mixed = flat * own + _partners(flat) * (1 - own)
@@ -42,7 +44,7 @@ def _weights(
     recipe: augmentation_config.AugmentationConfig,
     seed: tf.Tensor,
 ) -> tf.Tensor:
-    """How much of each pixel is the row's own, float32 [height, width]."""
+    """The row's own share of each pixel, float32 [height, width]."""
     switch_seed, share_seed, box_seed = tf.unstack(
         tf.random.experimental.stateless_split(seed, 3)
     )
@@ -66,18 +68,18 @@ def box_mask(
     """A box of the image's proportions around a random pixel.
 
     Args:
-      size: height and width of the image in pixels.
-      area: share of the image's area, before what lies outside is cut off.
-      seed: int32 [2].
+      size: Height and width of the image in pixels.
+      area: Share of the image's area. A part outside the image is cut off.
+      seed: Seed int32 [2].
 
     Returns:
-      bool [height, width]: what is inside.
+      Pixels inside the box, bool [height, width].
     """
     places = tf.unstack(tf.random.stateless_uniform([2], seed))
     lines = []
     for side, place in zip(size, places, strict=True):
         centre = tf.floor(place * side)
-        # Whole pixels as timm has them: half of the side, rounded down.
+        # Whole pixels as in timm: half of the side, rounded down.
         half = tf.floor(tf.floor(side * tf.sqrt(area)) / 2)
         pixel = tf.range(side, dtype=tf.float32)
         lines.append((pixel >= centre - half) & (pixel < centre + half))
@@ -86,18 +88,18 @@ def box_mask(
 
 
 def _partners(rows: tf.Tensor) -> tf.Tensor:
-    """Each row's partner: its number with the last bit flipped."""
+    """Each row's partner: the row at its number with the last bit flipped."""
     numbers = tf.range(tf.shape(rows)[0])
     return tf.gather(rows, tf.bitwise.bitwise_xor(numbers, 1))
 
 
 def _beta(alpha: float, seed: tf.Tensor) -> tf.Tensor:
-    """A draw of Beta(alpha, alpha), float32 []."""
+    """A draw from Beta(alpha, alpha), float32 []."""
     gamma_seed, power_seed = tf.unstack(
         tf.random.experimental.stateless_split(seed, 2)
     )
-    # Gamma(a) is Gamma(a + 1) times U^(1 / a); in logarithms, as of a small
-    # alpha both draws would be 0.
+    # Gamma(a) is Gamma(a + 1) times U^(1 / a). In logarithms, because with a
+    # small alpha both draws would be 0.
     draws = tf.random.stateless_gamma([2], gamma_seed, alpha + 1.0)
     powers = tf.random.stateless_uniform([2], power_seed, 1e-30, 1)
     first, second = tf.unstack(tf.math.log(draws) + tf.math.log(powers) / alpha)

@@ -2,8 +2,8 @@
 
 Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced
 search space", 2020. Operations and levels are those of timm 0.3.2's
-`rand-m9-mstd0.5-inc1`, with which DeiT and AutoFormer were trained. There what
-moves an image is bicubic, here bilinear.
+`rand-m9-mstd0.5-inc1`, with which DeiT and AutoFormer were trained. Operations
+that move an image are bicubic there and bilinear here.
 """
 
 import functools
@@ -21,7 +21,7 @@ _MAX_LEVEL = 10.0
 
 
 def _fixed(function: Callable) -> Operation:
-    """An operation without strength."""
+    """Makes an operation without strength."""
     return lambda image, level, sign, fill: function(image)
 
 
@@ -32,7 +32,7 @@ def _color(function: Callable, argument: Callable) -> Operation:
 
 
 def _move(function: Callable, limit: float) -> Operation:
-    """An operation by up to `limit` to either side."""
+    """Makes an operation that moves by up to `limit` to either side."""
     return lambda image, level, sign, fill: function(
         image, sign * (level / _MAX_LEVEL * limit), fill
     )
@@ -87,20 +87,20 @@ def apply(
 ) -> tf.Tensor:
     """Applies operations drawn uniformly, with replacement.
 
-    Each is applied with probability one half, at a level drawn anew from a
-    normal distribution that is clipped to [0, 10], and to a random side where
-    it has two.
+    Each operation is applied with probability one half. Its level is drawn
+    from a normal distribution that is clipped to [0, 10]. If it can go to
+    either side, the side is random.
 
     Args:
-      image: uint8 [height, width, 3], RGB.
-      seed: int32 [2]; the same seed gives the same result.
-      count: of the operations drawn.
-      magnitude: mean of the levels.
-      stddev: their standard deviation.
-      fill: RGB in [0, 1] of what comes in from outside.
+      image: Image uint8 [height, width, 3], RGB.
+      seed: Seed int32 [2]. The same seed gives the same result.
+      count: Number of operations to draw.
+      magnitude: Mean of the levels.
+      stddev: Standard deviation of the levels.
+      fill: RGB in [0, 1] of pixels that come in from outside.
 
     Returns:
-      uint8 of the same shape.
+      Image uint8 [height, width, 3].
     """
     seeds = tf.random.experimental.stateless_split(seed, 4)
     draw = tf.random.stateless_uniform

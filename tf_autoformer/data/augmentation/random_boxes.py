@@ -14,16 +14,19 @@ def draw(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws a box in an image: the first of ten that is not too large.
 
+    Every place in the image is equally likely.
+
     Args:
-      shape: int32 [2], the image's height and width.
-      largest: int32 [2], height and width that no box may exceed.
-      area: from and to which share of the image's area, uniformly.
-      aspect: from and to which width over height, uniformly in the logarithm.
-      seed: int32 [2].
+      shape: Height and width of the image, int32 [2].
+      largest: Height and width that no box may exceed, int32 [2].
+      area: Smallest and largest share of the image's area. Shares are uniform.
+      aspect: Smallest and largest width over height. Their logarithms are
+        uniform.
+      seed: Seed int32 [2].
 
     Returns:
-      Whether one of the ten fits, bool; and its top, left, height and width,
-      int32 [4], every place in the image being as likely as another.
+      Whether one of the ten fits, bool [], and top, left, height and width of
+      this box, int32 [4].
     """
     sides_seed, place_seed = tf.unstack(
         tf.random.experimental.stateless_split(seed, 2)
@@ -40,6 +43,6 @@ def draw(
     room = shape - sides
     place = tf.random.stateless_uniform([2], place_seed)
     place *= tf.cast(room + 1, tf.float32)
-    # Rounding may reach what the draw, below 1, does not.
+    # The draw is below 1, but its product may be rounded up to the limit.
     place = tf.minimum(tf.cast(place, tf.int32), room)
     return tf.reduce_any(fits), tf.concat([place, sides], axis=0)

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from sklearn import datasets as sklearn_datasets
 from sklearn import model_selection
 
-# Of the training images' pixels in [0, 1], for each channel.
+# For each channel of the training images, whose pixels are in [0, 1].
 MEAN = (0.305,) * 3
 STD = (0.376,) * 3
 
@@ -19,7 +19,7 @@ _VALIDATION_SHARE = 0.2
 class Digits(tfds.core.GeneratorBasedBuilder):
     """1,797 real handwritten digits of 8×8 pixels, ten classes.
 
-    The splits are stratified and fixed: a fifth is the test split; a fifth of
+    The splits are stratified and fixed. A fifth is the test split. A fifth of
     the rest is the validation split, held out for the search.
     """
 

@@ -1,7 +1,7 @@
 """A folder with a folder of images for each class, as a data set.
 
-The layout is the one of `tfds.ImageFolder`; training and test folder can
-also be one.
+The layout is the one of `tfds.ImageFolder`. Training and test images may also
+share one folder.
 """
 
 import dataclasses
@@ -17,19 +17,19 @@ from tf_autoformer import errors
 from tf_autoformer.data.sources import image_check, withholding
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
-# Names of a folder of validation images, in either meaning.
+# Names of a folder of validation images.
 _VALIDATION = ("validation", "val")
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Where the images are.
+    """The folders that the images are in.
 
     Attributes:
-      root: absolute path.
-      training: folders, in `root`, to train on and withhold from.
-      test: the one to report on; None to withhold it.
-      classes: names of the classes' folders, in order.
+      root: Absolute path of the data set.
+      training: Folders in `root` with images to train on and to withhold.
+      test: Folder in `root` with images to report on. None: withhold some.
+      classes: Names of the classes' folders, in order.
     """
 
     root: str
@@ -39,18 +39,21 @@ class Layout:
 
 
 def find_layout(root: str) -> Layout:
-    """Finds out what is where; looks at folders only.
+    """Finds the layout. Looks at folders only, not at files.
+
+    Args:
+      root: Absolute path of the data set.
 
     Raises:
-      InputError: there is no such folder, it has no classes, or its parts
-        have not the same.
+      InputError: There is no such folder, it has no classes, or a part has a
+        class that the training folder has not.
     """
     if not os.path.isdir(root):
         what = "is a file" if os.path.exists(root) else "does not exist"
         raise errors.InputError(
             f"image_folder is {root!r}; it must be a folder, but {what}"
         )
-    # A folder without classes, of images without labels, is none of them.
+    # A folder without classes has images without labels, and does not count.
     test, *validation = [
         name
         for name in ("test", *_VALIDATION)
@@ -85,11 +88,12 @@ class ImageFolder:
     """The readable images of a folder.
 
     Args:
-      layout: where they are.
-      data_dir: where it is kept which files are unreadable.
+      layout: Folders that the images are in.
+      data_dir: Folder of prepared data sets. The list of unreadable files is
+        kept there.
 
     Raises:
-      InputError: a folder cannot be read, or a class has no image.
+      InputError: A folder cannot be read, or a class has no image.
     """
 
     def __init__(self, layout: Layout, data_dir: str):
@@ -102,7 +106,8 @@ class ImageFolder:
         }
         bad = set(image_check.unreadable(layout.root, files, data_dir))
         paths = [path for path in files if path not in bad]
-        # An order on which nothing depends that names may tell.
+        # Sort by hash, so that the withheld split is unrelated to what names
+        # encode, such as a date.
         paths.sort(key=lambda path: (_digest(path), path))
         self._paths = np.array(paths, object)
         label_of = {name: label for label, name in enumerate(layout.classes)}
@@ -111,18 +116,18 @@ class ImageFolder:
         )
 
     def num_examples(self, split: withholding.Split) -> int:
-        """Images of a split.
+        """The number of images of a split.
 
         Raises:
-          InputError: a class has too few images.
+          InputError: A class has too few images.
         """
         return int(np.count_nonzero(self._masks[split]))
 
     def read(self, split: withholding.Split) -> tf.data.Dataset:
-        """(encoded image string [], label int64 []), in a fixed order.
+        """Pairs (encoded image string [], label int64 []) in a fixed order.
 
         Raises:
-          InputError: see `num_examples`.
+          InputError: See `num_examples`.
         """
         mask = self._masks[split]
         paths = [
@@ -138,13 +143,13 @@ class ImageFolder:
         )
 
     def digest(self) -> str:
-        """Tells apart other files of the validation split."""
+        """A digest that differs if the validation split has other files."""
         paths = "\n".join(self._paths[self._masks["validation"]])
         return _digest(paths).hex()
 
     @functools.cached_property
     def _masks(self) -> dict[str, np.ndarray]:
-        """Split -> its images, bool [images]."""
+        """Mapping of each split to its images, bool [images]."""
         layout = self._layout
         is_test = np.array(
             [path.split(os.sep)[0] == layout.test for path in self._paths],
@@ -174,7 +179,7 @@ def _require_all_classes(labels: np.ndarray, layout: Layout) -> None:
 
 
 def _images(layout: Layout, part: str) -> Mapping[str, os.stat_result]:
-    """Path in the root -> state of the file, of all images of a part."""
+    """Mapping of the paths of a part's images in the root to file states."""
     found = {}
     for name in layout.classes:
         folder = _join(layout.root, part, name)
@@ -201,7 +206,7 @@ def _images(layout: Layout, part: str) -> Mapping[str, os.stat_result]:
 def _state(entry: os.DirEntry) -> os.stat_result:
     try:
         return entry.stat()
-    except OSError:  # A link to nowhere; it is found to be unreadable.
+    except OSError:  # A link to nowhere. The image check will find it.
         return entry.stat(follow_symlinks=False)
 
 
@@ -218,7 +223,7 @@ def _entries(folder: str) -> list[os.DirEntry]:
 
 
 def _folders(folder: str) -> list[str]:
-    """Names of the folders in a folder, but for hidden ones."""
+    """Names of the folders in a folder, without hidden ones."""
     return [
         entry.name
         for entry in _entries(folder)

@@ -1,4 +1,4 @@
-"""Small files of what takes long to find out; losing one costs time only."""
+"""Small files with results that take long to find. To lose one costs time."""
 
 import logging
 import os
@@ -9,7 +9,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def read(path: str) -> bytes | None:
-    """The file's content; None if there is none that can be read."""
+    """The content of a file; None if it cannot be read."""
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             return file.read()
@@ -18,14 +18,14 @@ def read(path: str) -> bytes | None:
 
 
 def write(path: str, content: bytes) -> None:
-    """Makes or replaces a file, atomically, where that is possible.
+    """Makes or replaces a file atomically. Only logs if that is not possible.
 
     Args:
-      path: local or of a bucket.
-      content: what it is to hold.
+      path: Path of the file, local or of a bucket.
+      content: Content of the file.
     """
     folder, name = os.path.split(path)
-    # Processes that find the same out do not meet.
+    # A name for each process, as several may find the same result at once.
     partial = os.path.join(folder, f".{name}.{os.getpid()}")
     try:
         tf.io.gfile.makedirs(folder)

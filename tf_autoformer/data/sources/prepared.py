@@ -15,13 +15,13 @@ from tf_autoformer.data.sources import records, withholding
 
 @dataclasses.dataclass(frozen=True)
 class Splits:
-    """Where a data set's splits come from, by TFDS's names.
+    """TFDS's names of the splits that a data set's splits come from.
 
     Attributes:
-      training: what to train on, before anything is withheld from it.
-      test: what to report on; None to withhold it.
-      validation: what to search on; None to withhold it.
-      limit: images to withhold at most.
+      training: Split to train on, before images are withheld from it.
+      test: Split to report on. None: withhold one.
+      validation: Split to search on. None: withhold one.
+      limit: Largest number of images to withhold. None: no limit.
     """
 
     training: str = "train"
@@ -34,12 +34,13 @@ class Prepared:
     """Images of a prepared TFDS data set.
 
     Args:
-      builder: its builder, whose data are prepared.
-      names: of its classes.
-      splits: where they come from; by default as `default_splits` finds.
+      builder: Builder of the data set, whose data are prepared.
+      names: Names of the classes.
+      splits: Splits that the data set's splits come from. Default: those of
+        `default_splits`.
 
     Raises:
-      InputError: see `default_splits`.
+      InputError: See `default_splits`.
     """
 
     def __init__(
@@ -53,11 +54,11 @@ class Prepared:
         self._splits = splits or default_splits(builder, len(names))
 
     def num_examples(self, split: withholding.Split) -> int:
-        """Images of a split.
+        """The number of images of a split.
 
         Raises:
-          InputError: the data as prepared have none, a label is out of range,
-            or a class has too few images.
+          InputError: The prepared data have no such split, a label is out of
+            range, or a class has too few images.
         """
         stored = self._stored(split)
         if stored is None:
@@ -65,18 +66,18 @@ class Prepared:
         return _size(self._builder, stored)
 
     def read(self, split: withholding.Split) -> tf.data.Dataset:
-        """(encoded image string [], label int64 []), in a fixed order.
+        """Pairs (encoded image string [], label int64 []) in a fixed order.
 
         Raises:
-          InputError: see `num_examples`.
+          InputError: See `num_examples`.
         """
         size = self.num_examples(split)
         stored = self._stored(split)
         if stored is not None:
             return records.examples(self._builder, stored)
         mask = self._masks[split]
-        # Nothing is read beyond the last image: of what is withheld, the
-        # first of each class, it comes early.
+        # Nothing is read beyond the last image. Withheld images are the first
+        # of each class, so that their last one comes early.
         mask = mask[: np.flatnonzero(mask)[-1] + 1]
         examples = records.examples(self._builder, self._splits.training)
         return (
@@ -92,7 +93,7 @@ class Prepared:
         )
 
     def digest(self) -> str:
-        """Tells apart other images of the validation split."""
+        """A digest that differs if the validation split has other images."""
         content = f"{self._builder.info.full_name} {self._splits}".encode()
         if "validation" in self._withheld:
             content += self._masks["validation"].tobytes()
@@ -113,7 +114,7 @@ class Prepared:
 
     @functools.cached_property
     def _masks(self) -> dict[str, np.ndarray]:
-        """Split -> which of the training images, bool [images]."""
+        """Mapping of each split to its training images, bool [images]."""
         builder, training = self._builder, self._splits.training
         _size(builder, training)
         labels = records.labels(builder, training)
@@ -127,21 +128,25 @@ class Prepared:
 def default_splits(
     builder: tfds.core.DatasetBuilder, num_classes: int
 ) -> Splits:
-    """The splits of a data set that nothing more is known of.
+    """The splits of a data set without an entry in `datasets`.
 
-    TFDS's test split is the test split, or else its validation split, if it
-    has labels; where there is none, one is withheld. A validation split that
+    The test split is the first of TFDS's test and validation split that exists
+    and has labels. If there is none, one is withheld. A validation split that
     is not the test split is trained on.
 
+    Args:
+      builder: Builder of the data set, whose data are prepared.
+      num_classes: Number of classes.
+
     Raises:
-      InputError: there is no training split, or a label is out of range.
+      InputError: There is no training split, or a label is out of range.
     """
     _size(builder, "train")
     for test in ("test", "validation"):
         if test not in builder.info.splits:
             continue
         labels = records.labels(builder, test)
-        if np.all(labels == -1):  # So TFDS has them that are not public.
+        if np.all(labels == -1):  # TFDS marks labels that are not public so.
             continue
         records.check_labels(labels, num_classes, test, builder.name)
         more = test == "test" and "validation" in builder.info.splits
@@ -150,10 +155,10 @@ def default_splits(
 
 
 def _size(builder: tfds.core.DatasetBuilder, split: str) -> int:
-    """Images of a prepared split.
+    """The number of images of a prepared split.
 
     Raises:
-      InputError: there is none.
+      InputError: There is no such split.
     """
     try:
         return builder.info.splits[split].num_examples

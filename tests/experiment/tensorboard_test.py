@@ -1,0 +1,37 @@
+"""TensorBoard logs can be read back, or the failure is told."""
+
+import pathlib
+
+import tensorflow as tf
+from absl.testing import absltest
+
+from tests.helpers import commands
+from tf_autoformer import errors
+from tf_autoformer.experiment import tensorboard
+
+
+class OpenWriterTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path) / "log"
+
+    def test_what_is_written_can_be_read_back(self):
+        with tensorboard.open_writer(self.folder).as_default(7):
+            tf.summary.scalar("x", 0.5)
+
+        (event,) = commands.events(self.folder)["x"]
+        self.assertEqual(event.step, 7)
+        self.assertEqual(tf.make_ndarray(event.tensor_proto), 0.5)
+
+    def test_a_folder_that_cannot_be_written_is_told_in_one_line(self):
+        self.folder.write_text("a file")
+
+        with self.assertRaises(errors.InputError) as caught:
+            tensorboard.open_writer(self.folder)
+
+        self.assertRegex(str(caught.exception), "^cannot write to .*log: ")
+        self.assertNotIn("\n", str(caught.exception))
+
+
+if __name__ == "__main__":
+    absltest.main()
