@@ -10,7 +10,7 @@ from absl.testing import absltest, parameterized
 from tests.helpers import options
 from tf_autoformer import errors, flag_fields, rules
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import constraint
+from tf_autoformer.space import constraint, cost
 from tf_autoformer.space import model as model_lib
 
 
@@ -209,7 +209,14 @@ class GroupsTest(absltest.TestCase):
             """Bounds."""
 
             costs: Mapping[str, constraint.Range] = flag_fields.ranges(
-                {"time": "seconds", "price": "cents", "weight": "grams"}
+                [
+                    cost.Cost(name, unit, cost.params, unit)
+                    for name, unit in (
+                        ("time", "seconds"),
+                        ("price", "cents"),
+                        ("weight", "grams"),
+                    )
+                ]
             )
 
         self.assertEqual(options.parse(Bounds).costs, {})

@@ -24,6 +24,7 @@ from absl import flags
 
 from tf_autoformer import errors, flag_kinds, rules
 from tf_autoformer.space import constraint
+from tf_autoformer.space import cost as cost_lib
 
 FLAGS = flags.FLAGS
 # So that --help lists the flags of whichever binary runs.
@@ -47,13 +48,13 @@ def given(default: Any, without: tuple[str, ...] = ()) -> Any:
     )
 
 
-def ranges(costs: Mapping[str, str]) -> Any:
+def ranges(costs: Sequence[cost_lib.Cost]) -> Any:
     """A field for the allowed ranges of costs: flags --min_X and --max_X.
 
     Its value maps the name of each bounded cost to its `constraint.Range`.
 
     Args:
-      costs: Mapping of the names of the costs to their units.
+      costs: Costs that can be bounded.
     """
     return dataclasses.field(default_factory=dict, metadata={"costs": costs})
 
@@ -125,25 +126,25 @@ def _define_given(config: Any, without: tuple[str, ...]) -> Reader:
     }
 
 
-def _define_ranges(costs: Mapping[str, str]) -> Reader:
+def _define_ranges(costs: Sequence[cost_lib.Cost]) -> Reader:
     ends = {
-        cost: (
+        cost.name: (
             flags.DEFINE_float(
-                f"min_{cost}", None, f"Smallest number of {unit}."
+                f"min_{cost.name}", None, f"Smallest number of {cost.help}."
             ),
             flags.DEFINE_float(
-                f"max_{cost}", None, f"Largest number of {unit}."
+                f"max_{cost.name}", None, f"Largest number of {cost.help}."
             ),
         )
-        for cost, unit in costs.items()
+        for cost in costs
     }
 
     def read() -> dict[str, constraint.Range]:
         result = {}
-        for cost, (low, high) in ends.items():
+        for name, (low, high) in ends.items():
             if (low.value, high.value) != (None, None):
-                with errors.about(cost):
-                    result[cost] = constraint.Range(low.value, high.value)
+                with errors.about(name):
+                    result[name] = constraint.Range(low.value, high.value)
         return result
 
     return read

@@ -12,13 +12,7 @@ from collections.abc import Mapping
 from tf_autoformer import binary, files, flag_fields, shared_options
 from tf_autoformer.evolution import algorithm
 from tf_autoformer.experiment import workdir as workdir_lib
-from tf_autoformer.space import constraint
-
-# Costs that a search can bound, with their units.
-COSTS = {
-    "params": "parameters",
-    "macs": "multiply-accumulates for one image",
-}
+from tf_autoformer.space import constraint, cost
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,11 +20,11 @@ class Options(shared_options.Folders, shared_options.Search):
     """Flags of `search`.
 
     Attributes:
-      ranges: Mapping of each bounded cost to its range.
+      ranges: Mapping of the name of each bounded cost to its range.
       evolution: Parameters of Algorithm 2.
     """
 
-    ranges: Mapping[str, constraint.Range] = flag_fields.ranges(COSTS)
+    ranges: Mapping[str, constraint.Range] = flag_fields.ranges(cost.COSTS)
     evolution: algorithm.EvolutionConfig
 
 

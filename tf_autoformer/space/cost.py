@@ -32,7 +32,7 @@ class Cost:
       measure: Function from the fixed part of the network and an architecture
         to a positive number, an integer if it counts. The number is the same
         each time, so that a search can be continued.
-      help: Plural noun for --help and axes, as in "At most so many …".
+      help: Plural noun for --help and axes, as in "Largest number of …".
       grows: Whether an architecture that is larger in some dimensions and
         smaller in none never costs less. Only then do the smallest and the
         largest architecture bound the cost.
