@@ -187,7 +187,7 @@ class Search:
         ):
             yield from self._rankings(known)
 
-    def _rankings(self, known: int) -> Iterator[list[algorithm.Candidate]]:
+    def _rankings(self, known: int) -> Iterator[list[selection.Candidate]]:
         """See `run`; the first `known` candidates were evaluated before."""
         for ranking in algorithm.search(
             self.config, self.constraint, self._evaluate
