@@ -13,7 +13,7 @@ Architecture = architecture_lib.Architecture
 Shapes = dict[str, tuple[int, ...]]
 State = dict[str, np.ndarray]
 
-_DATA = pathlib.Path(__file__).parent.parent / "data"
+_DATA = pathlib.Path(__file__).parent.parent / "goldens"
 NAMES = ("supernet_small_gap", "supernet_small_cls")
 POSITIONS = ("none", "absolute", "relative", "both")
 
