@@ -21,8 +21,8 @@ from absl.testing import absltest
 from tests.helpers import commands
 from tf_autoformer.analysis import report
 from tf_autoformer.evolution import session
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
-from tf_autoformer.training import checkpoint
 
 FLAGS = commands.ROOT / "flags" / "digits"
 STEPS = 9  # Half an epoch of 1,149 images.
@@ -250,13 +250,11 @@ class AfterSearchTest(BinariesTest):
             self.assertIn(str(path), out)
 
     def test_report_asks_an_export_of_another_size_at_its_size(self):
-        workdir = _copy(_searched(), "resized")
-        folder = workdir / "export" / "2"
-        supernet, _ = checkpoint.load_supernet(
-            workdir, tf.distribute.get_strategy()
-        )
-        best = session.load_best(workdir / "search" / "default")
-        savedmodel.export(supernet, best, "digits", folder, (12, 16))
+        workdir = workdir_lib.Workdir(_copy(_searched(), "resized"))
+        folder = workdir.export(2)
+        trained = workdir.trained(tf.distribute.get_strategy())
+        best = session.load_best(workdir.search("default"))
+        savedmodel.export(trained.supernet, best, "digits", folder, (12, 16))
         lines = report.Report(
             workdir, "default", folder, str(_folder() / "data")
         ).lines()

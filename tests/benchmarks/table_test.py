@@ -1,5 +1,6 @@
 """The table of made-up figures, and the file that shows it."""
 
+import dataclasses
 import pathlib
 
 from absl.testing import absltest
@@ -87,6 +88,27 @@ class MarkdownTest(absltest.TestCase):
             row.raw,
             {"seconds": [[1.0, 2.0], [3.0]], "ratio": 2.0, "more": [4]},
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    names: tuple[str, ...] = ("a",)
+    steps: int = 5
+    seed: int = 0
+    update: pathlib.Path | None = None
+
+
+class CommandTest(absltest.TestCase):
+    def test_it_has_the_shown_options_that_are_not_the_defaults(self):
+        shown = ("names", "steps", "seed")
+        for options, command in (
+            (Options(), "python -m benchmarks.x"),
+            (
+                Options(("b", "c"), steps=4, update=pathlib.Path("/home/me")),
+                "python -m benchmarks.x --names=b,c --steps=4",
+            ),
+        ):
+            self.assertEqual(table.command("x", options, shown), command)
 
 
 class UpdateTest(absltest.TestCase):
