@@ -27,8 +27,8 @@ _SECTION = re.compile(
     r"^(Args|Attributes|Returns|Yields|Raises):\n((?:(?:  .*)?\n?)+)",
     re.MULTILINE,
 )
-# A capital, code, or a tensor's type.
-_GOOD_START = re.compile(r"[A-Z`]|(u?int|b?float)\d*\b|(bool|string)\b")
+# A capital, code, a choice in quotes, or a tensor's shape or type.
+_GOOD_START = re.compile(r"[A-Z`\"\[]|(u?int|b?float)\d*\b|(bool|string)\b")
 _BAD_START = re.compile(r"(Of|Likewise|What|Where)\b", re.IGNORECASE)
 
 

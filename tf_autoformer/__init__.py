@@ -1,18 +1,18 @@
 """AutoFormer: one-shot architecture search for vision transformers.
 
-The names in `__all__` are the stable interface; what else a module has may
-change. They are imported on first use, so that TensorFlow starts only where
+The names in `__all__` are the stable interface. Everything else may change. The
+names are imported on first use, so that TensorFlow starts only where
 it is needed:
 
 - `ModelConfig`: fixed part of the network.
-- `SearchSpace`, `SEARCH_SPACES`: choices of each dimension; the paper's spaces
-  by name.
+- `SearchSpace`, `SEARCH_SPACES`: choices of each dimension, and the paper's
+  spaces by name.
 - `Architecture`: one subnet's dimensions.
 - `params`, `macs`: cost of an architecture.
 - `Supernet`: weights of all subnets.
 - `inherit`: standalone Keras model of a subnet, with the supernet's weights.
 - `Workdir`: working folder of a trained supernet.
-- `InputError`: mistake in an input; its message names field, value and rule.
+- `InputError`: mistake in an input. Its message names field, value and rule.
 """
 
 import importlib

@@ -23,7 +23,7 @@ def run(main: Callable[[Any], None], options: type) -> None:
 
     Args:
       main: Function that takes the options and does the work of the binary.
-      options: Frozen dataclass of the binary's flags; see `flag_fields`.
+      options: Frozen dataclass of the binary's flags. See `flag_fields`.
     """
     read = flag_fields.define(options)
 

@@ -1,4 +1,4 @@
-"""Describes an architecture: parameters, MACs by part, a picture; no weights.
+"""Describes an architecture without weights: parameters, MACs, a picture.
 
 python -m tf_autoformer.describe --architecture=FILE.json --search_space=small
 """

@@ -29,7 +29,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def _handle(handler: Any, former: contextlib.ExitStack) -> None:
-    """Sets a handler for the signals; closing `former` undoes it."""
+    """Sets a handler for the signals. Closing `former` undoes it."""
     # Python handles signals in the main thread only.
     if threading.current_thread() is not threading.main_thread():
         return
@@ -88,7 +88,7 @@ class Deferral:
     The second signal does what it would do without the deferral.
 
     Attributes:
-      signal: Number of the signal; None if there was none.
+      signal: Number of the signal. None if there was none.
     """
 
     def __init__(self) -> None:

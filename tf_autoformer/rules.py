@@ -51,8 +51,8 @@ def field(default: Any, *kept: Rule, **metadata: Any) -> Any:
     """A dataclass field with rules.
 
     Args:
-      default: Default value of the field; `dataclasses.MISSING` for none.
-      *kept: Rules of its value; `check` applies them in this order.
+      default: Default value of the field. `dataclasses.MISSING`: none.
+      *kept: Rules of its value. `check` applies them in this order.
       **metadata: Further metadata. `choices` are the allowed strings.
         `before` is the value that reproduces the behaviour from before the
         field existed. Give it to each field that is added to a configuration:
@@ -72,7 +72,7 @@ def kind(field: dataclasses.Field[Any]) -> Any:
 
 
 def choices(field: dataclasses.Field[Any]) -> tuple[str, ...]:
-    """The strings that a field allows; empty if they are not listed."""
+    """The strings that a field allows. Empty if they are not listed."""
     if get_origin(kind(field)) is Literal:
         return get_args(kind(field))
     return tuple(field.metadata.get("choices", ()))

@@ -53,7 +53,7 @@ class Images:
 
     @property
     def dataset_name(self) -> str | None:
-        """The name of the data set or of the folder; None for neither."""
+        """The name of the data set or of the folder. None: neither."""
         if self.image_folder is None:
             return self.dataset
         return names.of_folder(self.image_folder)

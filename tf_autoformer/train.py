@@ -71,7 +71,7 @@ def experiment(
     """The experiment of the flags, completed by the working folder.
 
     Raises:
-      InputError: A value breaks a rule; see `completion.complete`.
+      InputError: A value breaks a rule. See `completion.complete`.
     """
     from tf_autoformer.experiment import completion  # Late, as above.
 

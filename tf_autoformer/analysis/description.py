@@ -1,4 +1,4 @@
-"""Description of an architecture: its costs and its blocks; no weights."""
+"""Description of an architecture without weights: costs and blocks."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def lines(
     Args:
       architecture: Architecture to describe.
       model: Fixed part of the network.
-      space: Search space that the architecture must be in; None for any.
+      space: Search space that the architecture must be in. None: any.
 
     Raises:
       InputError: The architecture is outside the space.

@@ -30,7 +30,7 @@ class Report:
       workdir: Working folder of supernet and search.
       name: Name of the search.
       export: Folder of the exported subnet.
-      data_dir: Folder of prepared data sets; None for TFDS's default.
+      data_dir: Folder of prepared data sets. None: TFDS's default.
       further_costs: Costs beyond `cost.COSTS` to compare. A cost that the
         search bounds must be among them.
 

@@ -25,12 +25,12 @@ class Task:
 
     Attributes:
       architecture: Architecture of the supernet's space.
-      dataset: Name of a data set with the supernet's classes; None for the
+      dataset: Name of a data set with the supernet's classes. None: the
         data set that the supernet was trained on.
       split: Split of the data set.
-      image_size: Input size in pixels; None for the supernet's.
+      image_size: Input size in pixels. None: the supernet's.
       batch_size: Number of images of one batch.
-      data_dir: Folder of prepared data sets; None for TFDS's default.
+      data_dir: Folder of prepared data sets. None: TFDS's default.
     """
 
     architecture: architecture_lib.Architecture

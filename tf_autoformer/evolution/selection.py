@@ -29,7 +29,7 @@ Select = Callable[[Sequence[Candidate], int], Sequence[Candidate]]
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The most accurate first; of equals the smaller, then the earlier."""
+    """The most accurate first, of equals the smaller, then the earlier."""
     return sorted(
         candidates, key=lambda c: (-c.accuracy, c.costs[cost.PARAMS.name])
     )

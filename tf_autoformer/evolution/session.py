@@ -94,7 +94,7 @@ class Search:
       name: Name of the search.
       config: Parameters of Algorithm 2.
       ranges: Constraint: the name of each bounded cost and its allowed range.
-      data_dir: Folder of prepared data sets; None for TFDS's default.
+      data_dir: Folder of prepared data sets. None: TFDS's default.
       strategy: Strategy whose replicas share an evaluation's images.
       further_costs: Costs beyond `cost.COSTS` that `ranges` may bound. Each
         candidate is written with them, and progress lines show them.
@@ -162,7 +162,7 @@ class Search:
 
     @property
     def best(self) -> Architecture | None:
-        """The best architecture so far; None before the first generation."""
+        """The best architecture so far. None before the first generation."""
         return load_best(self.folder)
 
     def run(self) -> Iterator[list[selection.Candidate]]:
@@ -188,7 +188,7 @@ class Search:
             yield from self._rankings(known)
 
     def _rankings(self, known: int) -> Iterator[list[selection.Candidate]]:
-        """See `run`; the first `known` candidates were evaluated before."""
+        """See `run`. The first `known` candidates were evaluated before."""
         for ranking in algorithm.search(
             self.config, self.constraint, self._evaluate
         ):
@@ -257,7 +257,7 @@ class Search:
 
 
 def load_best(folder: workdir_lib.SearchFolder) -> Architecture | None:
-    """The best architecture of the search in `folder`; None if there is none.
+    """The best architecture of the search in `folder`. None if there is none.
 
     Raises:
       InputError: The file is damaged.

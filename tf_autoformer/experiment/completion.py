@@ -28,13 +28,13 @@ def complete(
 
     Args:
       workdir: Folder of the experiment, which may be new.
-      dataset: Name of the data set; None if it is not said.
-      space: Search space; None if it is not said.
+      dataset: Name of the data set. None if it is not said.
+      space: Search space. None if it is not said.
       model: Fields of the network that are said, without the number of
         classes and channels, which the data set tells.
       training: Fields of the training recipe that are said.
       augmentation: Fields of the augmentation that are said.
-      data_dir: Folder of prepared data sets; None for TFDS's default.
+      data_dir: Folder of prepared data sets. None: TFDS's default.
 
     Raises:
       InputError: A value breaks a rule, there is no such data set, or the

@@ -25,7 +25,7 @@ class Trained:
       folder: Folder of the checkpoints.
       experiment: Experiment of the supernet.
       strategy: Strategy to create the variables under.
-      data_dir: Folder of prepared data sets; None for TFDS's default.
+      data_dir: Folder of prepared data sets. None: TFDS's default.
 
     Attributes:
       experiment: Experiment of the supernet.

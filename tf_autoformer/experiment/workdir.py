@@ -162,7 +162,7 @@ class Workdir:
 
         Args:
           strategy: Strategy to create the variables under.
-          data_dir: Folder of prepared data sets; None for TFDS's default.
+          data_dir: Folder of prepared data sets. None: TFDS's default.
 
         Raises:
           InputError: There is no checkpoint, or it is damaged.

@@ -30,8 +30,8 @@ class Untold:
       space: Search space that it was trained for. If the space has an
         allocation, it must be that of the weights. Default: the paper's space
         of this size, or everything that fits.
-      pooling: Input of the classification head; see `inference.infer`.
-      image_size: Input size in pixels; see `inference.infer`.
+      pooling: Input of the classification head. See `inference.infer`.
+      image_size: Input size in pixels. See `inference.infer`.
     """
 
     dataset: str | None = None
@@ -140,7 +140,7 @@ def to_official(
       workdir: Working folder of the supernet.
       path: Path of the `.pth` file to make.
       architecture: Subnet whose heads the official code must compute exactly.
-        Used only if the QKV bias is not flat; see `weights.dump`.
+        Used only if the QKV bias is not flat. See `weights.dump`.
 
     Raises:
       InputError: There is no supernet, the official code cannot compute it,

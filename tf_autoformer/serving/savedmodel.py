@@ -108,8 +108,8 @@ def export(
       dataset: Name of the data set that the supernet was trained on, for the
         normalization and the labels.
       folder: Folder to make. TF Serving takes its name as the version number.
-      image_size: Input size in pixels; see `subnet.inherit`.
-      data_dir: Folder of prepared data sets; None for TFDS's default. Some
+      image_size: Input size in pixels. See `subnet.inherit`.
+      data_dir: Folder of prepared data sets. None: TFDS's default. Some
         data sets know the names of their classes only there.
 
     Raises:
@@ -147,7 +147,7 @@ def export(
 def exported_architecture(
     folder: str | os.PathLike[str],
 ) -> architecture_lib.Architecture | None:
-    """The architecture that `export` wrote into a folder; None if none."""
+    """The architecture that `export` wrote into a folder. None if none."""
     path = pathlib.Path(folder) / "assets.extra" / "architecture.json"
     try:
         return architecture_lib.Architecture.load(path)
@@ -163,7 +163,7 @@ def require_free(
 
     Args:
       folder: Folder to be made.
-      expected: Architecture that the folder may hold already; None for none.
+      expected: Architecture that the folder may hold already. None: nothing.
 
     Raises:
       InputError: The folder exists and holds something else.

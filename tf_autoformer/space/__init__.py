@@ -1,1 +1,1 @@
-"""Search spaces, architectures and their costs; pure Python."""
+"""Search spaces, architectures and their costs, in pure Python."""

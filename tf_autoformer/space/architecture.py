@@ -53,7 +53,7 @@ class Architecture:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Architecture":
-        """Reads a JSON file; errors name it. See `from_dict`."""
+        """Reads a JSON file, which errors name. See `from_dict`."""
         values = files.read_json(path)
         with errors.about(path):
             return cls.from_dict(values)

@@ -23,8 +23,8 @@ class Range:
     """The allowed values of one cost, both ends included.
 
     Attributes:
-      minimum: Lower end; None if there is none.
-      maximum: Upper end; None if there is none.
+      minimum: Lower end. None if there is none.
+      maximum: Upper end. None if there is none.
     """
 
     minimum: float | None = None
@@ -88,7 +88,7 @@ class Constraint:
         return " and ".join(bounds) or "none"
 
     def violation(self, architecture: Architecture) -> float:
-        """Sum of the relative violations; 0 means satisfied."""
+        """Sum of the relative violations. 0 means satisfied."""
         return sum(
             allowed.violation(each.measure(self.model, architecture))
             for each, allowed in self.ranges.items()

@@ -62,7 +62,7 @@ def config(kind: type, values: Any) -> Any:
     Args:
       kind: Dataclass of numbers, strings, and tuples and unions of these.
       values: Parsed JSON. A field may be missing if its metadata have a
-        `before`; see `rules.field`.
+        `before`. See `rules.field`.
 
     Raises:
       InputError: A field is missing, unknown or of the wrong type, or breaks

@@ -48,7 +48,7 @@ class SearchSpace:
       depths: Choices of the depth.
       num_heads: Choices of the number of heads.
       mlp_ratios: Choices of the MLP ratio.
-      allocation: Size of the supernet; None for the largest choices.
+      allocation: Size of the supernet. None: the largest choices.
       published: Names of subnets in `space.published` that belong to this
         space, even if a dimension is none of the choices.
     """
@@ -125,7 +125,7 @@ class SearchSpace:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "SearchSpace":
-        """Reads a JSON file; errors name it. See `from_dict`."""
+        """Reads a JSON file, which errors name. See `from_dict`."""
         values = files.read_json(path)
         with errors.about(path):
             return cls.from_dict(values)

@@ -20,7 +20,7 @@ def self_attention(
         [3, heads, head_dim] or flat [3 * heads * head_dim],
         `projection_kernel` [heads, head_dim, embed], `projection_bias`
         [embed] and, with relative position, four tables [2R + 2, head_dim].
-      grid: Rows and columns of patches; tokens = rows * columns + 1.
+      grid: Rows and columns of patches. tokens = rows * columns + 1.
 
     Returns:
       Tokens, [batch, tokens, embed].
@@ -59,7 +59,7 @@ def _attend(
 
     Args:
       qkv: Queries, keys and values, [batch, tokens, 3 * heads * head_dim].
-      tables: Tables of the relative position; empty without it.
+      tables: Tables of the relative position. Empty without it.
       grid: Rows and columns of patches.
       heads: Number of heads, a scalar.
       dim: Width of a head.

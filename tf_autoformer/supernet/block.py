@@ -94,7 +94,7 @@ class ElasticBlock(tf.keras.layers.Layer):
     def slices(
         self, sizes: Mapping[str, Any]
     ) -> dict[str, dict[str, tf.Tensor]]:
-        """Layer -> weight -> prefix; see `ElasticLayer.slices`."""
+        """Layer -> weight -> prefix. See `ElasticLayer.slices`."""
         return {
             name: layer.slices(sizes) for name, layer in self.layers.items()
         }

@@ -47,7 +47,7 @@ class ElasticLayer(tf.keras.layers.Layer):
 
     Args:
       axes: Weight -> axes, from `space.extents`.
-      maximum: Elastic axis -> its size in the supernet; None if no axis is
+      maximum: Elastic axis -> its size in the supernet. None if no axis is
         elastic.
       stddev: Standard deviation of the initial kernels and embeddings.
       **kwargs: Arguments of the Keras layer.
@@ -103,7 +103,7 @@ class ElasticLayer(tf.keras.layers.Layer):
 
         Args:
           inputs: Inputs in the dtype in which the layer computes.
-          weights: Prefixes in the same dtype; see `cast`.
+          weights: Prefixes in the same dtype. See `cast`.
         """
         raise NotImplementedError
 

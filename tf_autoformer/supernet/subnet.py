@@ -17,7 +17,7 @@ Architecture = architecture_lib.Architecture
 
 @tf.keras.saving.register_keras_serializable("tf_autoformer")
 class Pool(tf.keras.layers.Layer):
-    """Pools the tokens; see `embedding.pool`.
+    """Pools the tokens. See `embedding.pool`.
 
     Args:
       pooling: "cls" or "average".
@@ -49,7 +49,7 @@ def build(
     Args:
       model: Fixed part of the network.
       architecture: Dimensions of the subnet.
-      supernet_depth: Depth over which the drop-path rate grows; None for the
+      supernet_depth: Depth over which the drop-path rate grows. None: the
         architecture's own.
 
     Returns:
@@ -123,7 +123,7 @@ def inherit(
     Args:
       supernet: Trained supernet.
       architecture: Architecture of the supernet's space.
-      image_size: Input size in pixels; None for the supernet's. For another
+      image_size: Input size in pixels. None: the supernet's. For another
         size the position embedding is interpolated.
 
     Raises:

@@ -119,7 +119,7 @@ class Supernet(tf.keras.Model):
         """The weights of a subnet: layer -> weight -> prefix.
 
         Args:
-          subnet: Extents, as integers or as tensors; see `extent_tensors`.
+          subnet: Extents, as integers or as tensors. See `extent_tensors`.
         """
         if isinstance(subnet.num_heads, tf.Tensor):
             subnet = extents.Extents(
@@ -241,7 +241,7 @@ class Supernet(tf.keras.Model):
         """Each block's `keep` of `block.add`, one for each residual.
 
         Args:
-          noise: Noise for drop path; see `forward`.
+          noise: Noise for drop path. See `forward`.
         """
         if noise is None or not self.model.drop_path:
             return [(None, None)] * self.max_depth
@@ -256,12 +256,12 @@ class Supernet(tf.keras.Model):
         architecture: Architecture | extents.Extents,
         noise: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """The logits of a subnet; see `forward`.
+        """The logits of a subnet. See `forward`.
 
         Args:
           images: float [batch, height, width, channels], normalized.
           architecture: Architecture of the space, or its `extent_tensors`.
-          noise: Noise for drop path; see `forward`.
+          noise: Noise for drop path. See `forward`.
 
         Raises:
           InputError: The architecture is outside the space.

@@ -43,7 +43,7 @@ class Source:
       mean: Mean of each channel over the training images, whose pixels are in
         [0, 1]. Default: ImageNet's.
       std: Standard deviation of each channel. Default: ImageNet's.
-      crop: Share of the sides that is kept; see `data.preprocessing.to_rgb`.
+      crop: Share of the sides that is kept. See `data.preprocessing.to_rgb`.
     """
 
     labels: tuple[str, ...]
@@ -99,8 +99,8 @@ def source(name: str, data_dir: str | None = None) -> Source:
     """Labels and normalization of a data set. Reads no image.
 
     Args:
-      name: Name of the data set; see `load`.
-      data_dir: Folder of prepared data sets; see `load`. TFDS knows the class
+      name: Name of the data set. See `load`.
+      data_dir: Folder of prepared data sets. See `load`. TFDS knows the class
         names of some data sets only where they are prepared. Elsewhere it
         numbers the classes.
 

@@ -62,7 +62,7 @@ def unreadable(
 
 
 def _parse(content: bytes | None, state: str) -> list[str] | None:
-    """The unreadable files as kept; None if nothing is known of this state."""
+    """The unreadable files as kept. None if nothing is known of this state."""
     try:
         kept = json.loads(content or b"{}")
         return kept["unreadable"] if kept["state"] == state else None

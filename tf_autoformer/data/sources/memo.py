@@ -9,7 +9,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def read(path: str) -> bytes | None:
-    """The content of a file; None if it cannot be read."""
+    """The content of a file. None if it cannot be read."""
     try:
         with tf.io.gfile.GFile(path, "rb") as file:
             return file.read()

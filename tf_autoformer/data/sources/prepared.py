@@ -100,7 +100,7 @@ class Prepared:
         return hashlib.sha256(content).hexdigest()
 
     def _stored(self, split: withholding.Split) -> str | None:
-        """TFDS's name of a split; None for a part of the training images."""
+        """TFDS's name of a split. None: a part of the training images."""
         splits = self._splits
         if split == "train":
             return None if self._withheld else splits.training
