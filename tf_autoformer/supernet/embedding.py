@@ -1,4 +1,4 @@
-"""Elastic embeddings of patches, class token and position, and token pooling."""
+"""Elastic embeddings of patches, class token and position. Token pooling."""
 
 import numpy as np
 import tensorflow as tf
