@@ -27,7 +27,7 @@ class TrainState:
       guard: Loss scale, and count of skipped updates.
       averaged: Supernet that holds the moving average of the weights; None if
         the recipe has none.
-      average: Update of `averaged`; None likewise.
+      average: Update of `averaged`; None if the recipe has none.
     """
 
     supernet: supernet_lib.Supernet

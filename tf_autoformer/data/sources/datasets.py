@@ -49,14 +49,16 @@ _REASON = 1_000  # Characters of what TFDS says, at most.
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """What is to be known of a data set besides its images.
+    """Facts about a data set besides its images.
 
     Attributes:
-      labels: the names of its classes, in order.
-      mean: of its training images' pixels in [0, 1], for each channel, or
-        ImageNet's, as is usual.
-      std: likewise.
-      crop: see `data.preprocessing.to_rgb`.
+      labels: Names of the classes, in order.
+      mean: Mean of the training images' pixels in [0, 1], for each channel;
+        ImageNet's by default, as is usual.
+      std: Standard deviation of these pixels, for each channel; ImageNet's by
+        default.
+      crop: Share of each side that is kept; None to keep all. See
+        `data.preprocessing.to_rgb`.
     """
 
     labels: tuple[str, ...]
@@ -66,7 +68,7 @@ class Source:
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are."""
+        """Number of classes."""
         return len(self.labels)
 
 
@@ -75,15 +77,15 @@ class Dataset:
     """A data set on disk, ready to be read.
 
     Attributes:
-      source: what is to be known besides the images.
-      images: the images of each split.
+      source: Facts about the data set besides the images.
+      images: Images of each split.
     """
 
     source: Source
     images: prepared.Prepared | image_folder.ImageFolder
 
     def summary(self) -> dict[str, int | str]:
-        """What differs if training and search would see other splits."""
+        """Sizes and digest of the splits, which tell other splits apart."""
         return {
             "train": self.num_examples("train"),
             "validation": self.num_examples("validation"),
@@ -91,33 +93,37 @@ class Dataset:
         }
 
     def num_examples(self, split: Split) -> int:
-        """Images of a split.
+        """Number of images of a split.
 
         Raises:
-          InputError: there are none, a label is out of range, or a class has
-            too few to withhold some.
+          InputError: There are none, a label is out of range, or a class has
+            too few images to withhold some.
         """
         return self.images.num_examples(split)
 
     def read(self, split: Split) -> tf.data.Dataset:
-        """(encoded image string [], label int64 []), in a fixed order.
+        """Reads the images of a split, in a fixed order.
+
+        Returns:
+          Examples (encoded image, string []; label, int64 []).
 
         Raises:
-          InputError: see `num_examples`.
+          InputError: The split cannot be used; see `num_examples`.
         """
         return self.images.read(split)
 
 
 def source(name: str, data_dir: str | None = None) -> Source:
-    """What is to be known of a data set; reads no image.
+    """Finds the facts about a data set without reading an image.
 
     Args:
-      name: see `load`.
-      data_dir: see `load`; TFDS knows the names of some data sets' classes
-        only where they are prepared, and numbers them elsewhere.
+      name: Name of the data set; see `load`.
+      data_dir: Folder of prepared data sets; see `load`. TFDS knows the names
+        of some data sets' classes only where these are prepared, and numbers
+        them elsewhere.
 
     Raises:
-      InputError: there is none of this name, or it is not of images with
+      InputError: No data set has this name, or it is not of images with
         labels.
     """
     if name.startswith(FOLDER):
@@ -130,15 +136,16 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     """Loads a data set, preparing it on first use.
 
     Args:
-      name: one of `NAMES`, another of TFDS, which can end in
+      name: One of `NAMES`, another name of TFDS, which can end in
         "/config:version", or "folder:" and the absolute path of a folder.
-      data_dir: where prepared data sets are kept, local or of a bucket;
-        TFDS's default if None.
+      data_dir: Folder of prepared data sets, local or in a bucket; None for
+        TFDS's default.
 
     Raises:
-      InputError: the name is unknown, it is not of images with labels, or it
-        cannot be prepared: `data_dir` cannot be written, there is no network,
-        or files are missing that can only be got by hand.
+      InputError: The name is unknown, the data set is not of images with
+        labels, or it cannot be prepared. In the last case `data_dir` cannot be
+        written, there is no network, or files are missing that must be got by
+        hand.
     """
     root = _root(data_dir)
     if name.startswith(FOLDER):
@@ -146,9 +153,8 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
         images = image_folder.ImageFolder(layout, root)
         return Dataset(Source(layout.classes), images)
     builder = _builder(name, root)
-    found = _source(
-        builder, name
-    )  # Before hours of preparing what is of no use.
+    # Before hours of preparing a data set that is of no use.
+    found = _source(builder, name)
     if not builder.data_path.exists():
         _prepare(builder, name, root)
         found = _source(builder, name)  # With the names of the classes.
@@ -157,7 +163,7 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
 
 
 def _root(data_dir: str | None) -> str:
-    """Where prepared data sets are kept."""
+    """The folder of prepared data sets."""
     return os.path.expanduser(data_dir or "~/tensorflow_datasets")
 
 
@@ -178,10 +184,10 @@ def _builder(name: str, root: str) -> tfds.core.DatasetBuilder:
 
 
 def _source(builder: tfds.core.DatasetBuilder, name: str) -> Source:
-    """What the builder knows.
+    """The facts that the builder knows.
 
     Raises:
-      InputError: it is not of images with labels.
+      InputError: The data set is not of images with labels.
     """
     features = dict(getattr(builder.info.features, "items", dict)())
     image, label = features.get("image"), features.get("label")
