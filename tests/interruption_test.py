@@ -319,22 +319,25 @@ class TrainingTest(TrainedTest):
         self.assertEqual(message, "interrupted; nothing is saved yet")
         self.assertEqual(commands.saved_step(folder), 0)
 
-    def test_what_is_not_finite_is_not_saved(self):
-        folder = _root() / "diverged"
+    @parameterized.parameters("step", "evaluation")
+    def test_what_is_not_finite_is_not_saved(self, where):
+        folder = _root() / f"diverged_in_{where}"
 
-        def diverged(self, images, targets, paths):
-            _send(signal.SIGTERM)
+        def diverged(*_):
+            if where == "step":
+                _send(signal.SIGTERM)
             one = tf.ones([])
             return step.StepMetrics(
                 tf.fill([1], float("nan")), one, one, one, 0 * one
             )
 
+        self.evaluated.side_effect = lambda *_: _send(signal.SIGTERM)
         with (
             mock.patch.object(step.TrainStep, "__call__", diverged),
             interruption.raised(),
             self.assertRaisesRegex(errors.InputError, "loss is nan at step 1"),
         ):
-            _trainer(folder).train()
+            _trainer(folder, evaluate_every=1).train()
         self.assertEqual(commands.saved_step(folder), 0)
 
     def test_a_worker_that_does_not_write_says_who_does(self):

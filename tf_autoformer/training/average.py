@@ -1,4 +1,4 @@
-"""Moving average of weights that takes in what was trained alone."""
+"""Moving average of the weights, which only trained weights change."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,15 @@ from tf_autoformer.training import optimizer as optimizer_lib
 
 
 class EntangledAverage:
-    """Exponential moving average: elements that no update touches stay.
+    """Exponential moving average. Elements that no update touches stay.
 
-    A weight that is seldom sampled has the average of as many values as it
-    had, not one that time alone draws to its last value.
+    A rarely sampled weight averages over its own last values. It does not
+    drift to the latest while it is untrained.
 
     Args:
-      variables: weights.
-      averages: of the same shapes.
-      decay: share of the average that an update keeps.
+      variables: Weights.
+      averages: Variables of the averages, in the shapes of the weights.
+      decay: Share of the average that an update keeps.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class EntangledAverage:
         self._update = box_lib.in_one_trace(self._update_box, 2, 0)
 
     def start(self) -> None:
-        """Copies the weights, when nothing has been trained yet."""
+        """Copies the weights, before anything is trained."""
         for variable, average in self._pairs:
             average.assign(variable)
 
@@ -42,7 +42,8 @@ class EntangledAverage:
         """Takes in the boxes that an update has touched.
 
         Args:
-          grads_and_vars: of the update; the gradients' shapes are the boxes.
+          grads_and_vars: Gradients and variables of the update. The shapes of
+            the gradients are those of the boxes.
         """
         for gradient, variable in grads_and_vars:
             average = self._averages[variable.ref()]

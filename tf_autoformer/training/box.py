@@ -13,12 +13,13 @@ def in_one_trace(
 ) -> Callable[..., None]:
     """`update` as a function of one trace for variables of every shape.
 
-    It is not inlined: a graph holds it once, however many weights there are.
+    It is not inlined. A graph holds it once, however many weights there are.
 
     Args:
-      update: of a tensor of a box's shape, handles and float32 scalars.
-      handles: their number.
-      scalars: their number.
+      update: Function of a tensor in the shape of a box, handles and float32
+        scalars.
+      handles: Number of handles.
+      scalars: Number of scalars.
     """
     return tf.function(
         update,
@@ -33,13 +34,14 @@ def in_one_trace(
 
 
 class Box:
-    """The leading box, of a tensor's shape, of variables of one shape.
+    """The leading box of variables of one shape.
 
-    It may be smaller than they are on the first axis and on one more.
+    The box may be smaller than the variables on the first axis and on one
+    more.
 
     Args:
-      variable: handle of one of them.
-      like: tensor of the box's shape.
+      variable: Handle of one of the variables.
+      like: Tensor in the shape of the box.
     """
 
     def __init__(self, variable: tf.Tensor, like: tf.Tensor):
@@ -56,7 +58,11 @@ class Box:
     def read(
         self, variable: tf.Tensor
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
-        """The box of the variable with this handle, and what is beyond it."""
+        """The box of a variable, and the rest of it.
+
+        Args:
+          variable: Handle of the variable.
+        """
         whole = _whole(variable)
         box, right, below = (
             tf.slice(whole, begin, size)
@@ -70,7 +76,13 @@ class Box:
         box: tf.Tensor,
         rest: tuple[tf.Tensor, tf.Tensor],
     ) -> None:
-        """Replaces the box of the variable with this handle."""
+        """Replaces the box of a variable.
+
+        Args:
+          variable: Handle of the variable.
+          box: New content of the box.
+          rest: Rest of the variable, as `read` returns it.
+        """
         # To copy the rest is many times faster than ResourceStridedSliceAssign,
         # which goes element by element; and scatters by row would have every
         # later read copy the variable.

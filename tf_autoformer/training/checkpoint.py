@@ -57,10 +57,10 @@ class TrainingCheckpoint:
         """Continues from the latest checkpoint, if any.
 
         Returns:
-          Steps done so far.
+          Number of steps taken so far.
 
         Raises:
-          InputError: the checkpoint is damaged.
+          InputError: The checkpoint is damaged.
         """
         with weights.worded(self._folder, "restore"):
             found = self._manager.restore_or_initialize()
@@ -70,14 +70,14 @@ class TrainingCheckpoint:
 
     @property
     def latest(self) -> str:
-        """The path of the latest checkpoint; empty if there is none."""
+        """Path of the latest checkpoint. Empty if there is none."""
         return self._manager.latest_checkpoint or ""
 
     def save(self) -> None:
         """Saves at the current step.
 
         Raises:
-          InputError: the folder cannot be written or the disk is full.
+          InputError: The folder cannot be written or the disk is full.
         """
         if not self._writes:
             return

@@ -32,7 +32,7 @@ def make(name: run_config.Strategy) -> tf.distribute.Strategy:
     With several machines it waits until all of them are there.
 
     Args:
-      name: Kind of strategy; see `RunConfig`.
+      name: Kind of strategy. See `RunConfig`.
 
     Raises:
       InputError: The strategy needs several machines, and TF_CONFIG does not

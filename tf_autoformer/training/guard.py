@@ -12,18 +12,19 @@ _GROWTH_STEPS = 2000
 class Guard(tf.Module):
     """Skips updates that are not finite, and scales the loss of float16.
 
-    The scale grows twofold after 2000 finite updates in a row and halves at
-    each that is not: so the gradients stay within float16's range
+    The scale doubles after 2000 finite updates in a row and halves at each
+    update that is not finite. So the gradients stay within float16's range
     (Micikevicius et al., Mixed Precision Training, section 3.2).
 
     Args:
-      scales: whether the loss is scaled; updates are then skipped as well.
-      skips: whether updates that are not finite are skipped.
+      scales: Whether the loss is scaled. Updates are then skipped as well.
+      skips: Whether updates that are not finite are skipped.
 
     Attributes:
-      scale: float32, of the loss.
-      finite_steps: int32, in a row since the scale changed.
-      skipped: int32, updates so far.
+      scale: Scale of the loss, float32.
+      finite_steps: Number of finite updates in a row since the scale changed,
+        int32.
+      skipped: Number of updates skipped so far, int32.
     """
 
     def __init__(self, scales: bool = False, skips: bool = False):
@@ -56,8 +57,9 @@ class Guard(tf.Module):
         """Calls `update`, unless it is to be skipped.
 
         Args:
-          finite: bool scalar, the same on all replicas.
-          update: changes the weights.
+          finite: Whether loss and gradients are finite, a bool scalar. It is
+            the same on all replicas.
+          update: Function that changes the weights.
         """
         if not self._skips:
             update()

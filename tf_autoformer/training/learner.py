@@ -64,14 +64,14 @@ class Learner:
           weights: Operands of the path.
 
         Returns:
-          Loss, a scalar; gradients in the structure of `weights`; predictions
+          Loss, a scalar. Gradients, in the structure of `weights`. Predictions,
           [rows, classes]. All are float32.
         """
         count = self._recipe.accumulation
         total: list[tf.Tensor] = []
         predictions = []
         for part in zip(*(tf.split(x, count) for x in batch), strict=True):
-            # One after the other: so they need the memory of one.
+            # One part after the other, in the memory of one.
             with tf.control_dependencies(total):
                 shares = self._learn[lesson](part, weights)
                 predictions += [share.pop() for share in shares]
@@ -90,15 +90,15 @@ class Learner:
         share: Sequence[tf.Tensor],
         weights: supernet_lib.NetworkWeights,
     ) -> list[tf.Tensor]:
-        """Loss and gradients of a share of the batch, and predictions.
+        """Loss, gradients and predictions of a share of the batch.
 
         Args:
           lesson: One of the method's lessons.
-          share: Rows of the batch; see `__call__`.
+          share: Rows of the batch. See `__call__`.
           weights: Operands of the path.
 
         Returns:
-          Loss, a scalar; the gradient of each weight; predictions [share,
+          Loss, a scalar. The gradient of each weight. Predictions, [rows,
           classes].
         """
         images, targets, *noise = share
@@ -115,13 +115,21 @@ class Learner:
         return [loss, *_dense(tape, scaled, weights), tf.nn.softmax(logits)]
 
     def _mean(self, losses: tf.Tensor) -> tf.Tensor:
-        """What losses [share] contribute to the mean over the global batch."""
+        """The losses' contribution to the mean over the global batch.
+
+        Args:
+          losses: Losses of a share of the batch, [rows].
+        """
         return tf.reduce_sum(losses) / self._recipe.batch_size
 
     def _label_losses(
         self, images: tf.Tensor, targets: tf.Tensor, logits: tf.Tensor
     ) -> tf.Tensor:
-        """Cross-entropy [batch] with the labels, half with the teacher's."""
+        """Cross-entropy with the labels, half of it with the teacher's.
+
+        Returns:
+          Losses, [rows].
+        """
         losses = self._smoothed(targets, logits)
         if self._teacher is None:
             return losses
@@ -134,7 +142,7 @@ def _dense(
     loss: tf.Tensor,
     weights: supernet_lib.NetworkWeights,
 ) -> list[tf.Tensor]:
-    """The gradients; what tf.gather leaves for a table repeats rows."""
+    """The gradients as tensors. tf.gather's has slices that repeat rows."""
     gradients = tf.nest.flatten(tape.gradient(loss, weights))
     return [tf.convert_to_tensor(gradient) for gradient in gradients]
 

@@ -39,14 +39,14 @@ class Trainer:
     The folder is locked from here to the end of `train`.
 
     Args:
-      experiment: What to train.
+      experiment: Supernet and recipe to train.
       workdir: Folder to train in.
-      data_dir: Folder of prepared data sets; None for TFDS's default.
+      data_dir: Folder of prepared data sets. None: TFDS's default.
       run: How the training is run and shown.
       strategy: Strategy of the replicas.
 
     Attributes:
-      experiment: What is trained.
+      experiment: Supernet and recipe in training.
       total_steps: Number of steps of the whole training.
       state: Everything that the training changes.
 

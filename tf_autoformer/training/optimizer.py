@@ -14,22 +14,23 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
     """AdamW on prefixes: Algorithm 1, "update the corresponding part of W".
 
     A gradient may be smaller than its variable on the first axis and on one
-    more. It then belongs to the variable's leading box of that shape, and
-    exactly this box is updated, in the variable and in both moments, weight
-    decay included. Everything outside keeps its value to the bit: it is copied,
-    so the arithmetic costs as much as the box is large, and the copy as much as
+    more. It then belongs to the variable's leading box of that shape. Exactly
+    this box is updated, in the variable and in both moments, weight decay
+    included. Everything outside keeps its value to the bit. It is copied, so
+    the arithmetic costs as much as the box is large, and the copy as much as
     the variable. A variable without gradient is not touched.
 
     Inside the box the arithmetic is that of `tf.keras.optimizers.AdamW`, with
     the common count of iterations in the bias correction.
 
     Args:
-      learning_rate: value or schedule.
-      weight_decay: decoupled decay per step, times the learning rate.
-        `exclude_from_weight_decay` takes variables out.
-      beta_1: decay rate of the first moment.
-      beta_2: decay rate of the second moment.
-      epsilon: added to the root of the second moment.
+      learning_rate: Learning rate, a value or a schedule.
+      weight_decay: Decoupled decay of a step, as a multiple of the learning
+        rate. `exclude_from_weight_decay` takes variables out.
+      beta_1: Decay rate of the first moment.
+      beta_2: Decay rate of the second moment.
+      epsilon: Number that is added to the root of the second moment.
+      name: Name of the optimizer.
     """
 
     def __init__(
@@ -42,8 +43,8 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
         epsilon: float = 1e-8,
         name: str = "EntangledAdamW",
     ):
-        # jit_compile would compile anew for each shape of a box. The decay is
-        # kept from the base class, which applies it to whole variables.
+        # jit_compile would compile anew for each shape of a box. The base
+        # class gets no weight_decay, as it would decay whole variables.
         super().__init__(name=name, weight_decay=None, jit_compile=False)
         self._learning_rate = self._build_learning_rate(learning_rate)
         self.box_decay = weight_decay
@@ -55,9 +56,10 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Makes the moments of all variables, sampled or not.
 
+        Call it once, before the first `apply_gradients`.
+
         Args:
-          var_list: every variable that any subnet has. Call it once, before
-            the first `apply_gradients`.
+          var_list: Every variable that any subnet has.
         """
         super().build(var_list)
         if getattr(self, "_built", False):
@@ -75,7 +77,7 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
     def _internal_apply_gradients(
         self, grads_and_vars: GradientsAndVariables
     ) -> tf.Tensor:
-        """What `apply_gradients` calls when it has summed over replicas."""
+        """Updates. `apply_gradients` calls it with sums over the replicas."""
         self.update_boxes(grads_and_vars)
         return self.iterations.assign_add(1)
 
@@ -89,9 +91,12 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
     def update_boxes(self, grads_and_vars: GradientsAndVariables) -> None:
         """Updates each variable's leading box of its gradient's shape.
 
-        Leaves the count of iterations to the caller. In a replica, whose
-        gradients have been summed over all: each updates its own copy, without
-        the detour through all.
+        The count of iterations is left to the caller. In a replica, call it
+        with gradients that are summed over all replicas. Each then updates its
+        own copy.
+
+        Args:
+          grads_and_vars: Gradients and their variables.
         """
         rate = self.current_rate()
         step = tf.cast(self.iterations + 1, tf.float32)
@@ -124,12 +129,12 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
         """Updates the leading box of a variable and of its moments.
 
         Args:
-          gradient: of the box.
-          variable: its handle, as all others.
-          first_moment: likewise.
-          second_moment: likewise.
-          rate: the learning rate, bias correction included.
-          decay: share of the box to take off.
+          gradient: Gradient in the shape of the box.
+          variable: Handle of the variable.
+          first_moment: Handle of its first moment.
+          second_moment: Handle of its second moment.
+          rate: Learning rate, bias correction included.
+          decay: Share of the box's values that decays.
         """
         box = box_lib.Box(variable, gradient)
         first, first_rest = box.read(first_moment)
@@ -144,7 +149,7 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
         box.write(variable, value, rest)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """The arguments of the constructor."""
         config = super().get_config()
         for base_only in ("weight_decay", "jit_compile", "is_legacy_optimizer"):
             config.pop(base_only, None)

@@ -112,7 +112,7 @@ def interrupted(latest: str, folder: str | os.PathLike[str]) -> str:
     """What an interrupted training leaves behind, in one line.
 
     Args:
-      latest: Path of the last checkpoint; empty if there is none.
+      latest: Path of the last checkpoint. Empty if there is none.
       folder: Working folder.
     """
     if not latest:
@@ -134,7 +134,7 @@ def require_finite(recent: Sequence[Done], latest: str) -> None:
 
     Args:
       recent: Steps since the last check.
-      latest: Path of the last checkpoint; empty if there is none.
+      latest: Path of the last checkpoint. Empty if there is none.
 
     Raises:
       InputError: A loss or a gradient is not finite. The message names the

@@ -10,7 +10,7 @@ Strategy = Literal["mirrored", "one_device", "multi_worker_mirrored"]
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """How a training is run and shown; its result does not depend on it.
+    """How a training is run and shown, on which its result does not depend.
 
     Attributes:
       strategy: Devices to train on. "mirrored": all GPUs of this machine, or

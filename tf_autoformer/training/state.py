@@ -25,9 +25,9 @@ class TrainState:
       optimizer: Moments and step count.
       sampler: Source of the paths of each step.
       guard: Loss scale, and count of skipped updates.
-      averaged: Supernet that holds the moving average of the weights; None if
+      averaged: Supernet that holds the moving average of the weights. None if
         the recipe has none.
-      average: Update of `averaged`; None likewise.
+      average: Update of `averaged`. None if the recipe has none.
     """
 
     supernet: supernet_lib.Supernet
@@ -52,7 +52,7 @@ class TrainState:
         Args:
           model: Fixed part of the network.
           space: Architectures of the supernet.
-          recipe: Training recipe; its seed decides the weights.
+          recipe: Training recipe. Its seed decides the weights.
           strategy: Strategy to create the variables under.
           num_examples: Number of training images, for the learning rate.
           skip_nonfinite: Whether updates that are not finite are skipped.

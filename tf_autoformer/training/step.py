@@ -15,14 +15,14 @@ from tf_autoformer.training import teacher as teacher_lib
 
 
 class StepMetrics(NamedTuple):
-    """What a step reports, over the global batch: float32.
+    """Figures of a step, over the global batch. All are float32.
 
     Attributes:
-      losses: [paths], as each path learnt it.
-      gradient_norm: scalar, before clipping.
-      learning_rate: scalar.
-      loss_scale: scalar.
-      skipped: scalar, updates skipped so far.
+      losses: Loss of each path, [paths].
+      gradient_norm: Norm of the gradients before clipping, a scalar.
+      learning_rate: Learning rate of the step, a scalar.
+      loss_scale: Scale of the loss, a scalar.
+      skipped: Number of updates skipped so far, a scalar.
     """
 
     losses: tf.Tensor
@@ -36,7 +36,7 @@ class PathGradients(NamedTuple):
     """Gradients of this step's paths so far, on one replica.
 
     Attributes:
-      gradients: Sum of the gradients, layer -> weight -> tensor of the shape
+      gradients: Sum of the gradients, by layer and weight. Each has the shape
         of the first path's slice.
       predictions: Predictions of the first path, [rows, classes].
     """
@@ -48,12 +48,12 @@ class PathGradients(NamedTuple):
 class TrainStep:
     """Trains the slices of a step's paths on one batch.
 
-    The update's box is the first path's, which holds the others. What each
-    path learns from is the method's; see `experiment.methods`.
+    The update's box is the first path's, which holds the others. The method
+    decides what each path learns from. See `experiment.methods`.
 
     Args:
       strategy: Strategy that the state was created under.
-      state: State of the training; the optimizer's iterations count the steps.
+      state: State of the training. The optimizer's iterations count the steps.
       recipe: Method, batch size, losses and treatment of the gradients.
       teacher: Teacher to distil from, if any.
     """
@@ -72,10 +72,10 @@ class TrainStep:
         self._learner = learner.Learner(
             state.supernet, recipe, state.guard, teacher
         )
-        # One trace for each depth: every other dimension is a tensor.
+        # One trace for each depth, as every other dimension is a tensor.
         self._single = tf.function(self._single_path, autograph=False)
-        # Of several paths each has its own graph, again one for each depth:
-        # in one graph there would be one for each tuple of depths.
+        # With several paths, each has a graph of its own, again one for each
+        # depth. A common graph would be traced for each tuple of depths.
         self._first = tf.function(self._first_path, autograph=False)
         self._other = tf.function(self._other_path, autograph=False)
         self._last = tf.function(self._update_of_paths, autograph=False)
@@ -89,12 +89,13 @@ class TrainStep:
         """Takes one step.
 
         Args:
-          images: float32 [batch, height, width, channels], normalized, or a
-            per-replica value of it.
-          targets: float32 [batch, classes], shares of each class, likewise.
-          paths: architectures to train, the same on all replicas; no other
-            may exceed the first in any dimension. Where there are others, a
-            new first one is a new trace.
+          images: Normalized images, float32 [batch, height, width, channels],
+            or a per-replica value of such tensors.
+          targets: Share of each class, float32 [batch, classes], or a
+            per-replica value of such tensors.
+          paths: Architectures to train, the same on all replicas. None may
+            exceed the first in any dimension. If there are several, a new
+            first one is a new trace.
         """
         first, *others = map(supernet_lib.extent_tensors, paths)
         if not others:
@@ -108,7 +109,7 @@ class TrainStep:
 
     @property
     def traces(self) -> int:
-        """How often a graph was traced."""
+        """Number of times that a graph was traced."""
         graphs = (self._single, self._first, self._other, self._last)
         return sum(g.experimental_get_tracing_count() for g in graphs)
 
@@ -148,7 +149,7 @@ class TrainStep:
         )
 
     def _local(self, metrics: StepMetrics) -> StepMetrics:
-        """The first replica's values."""
+        """The values of the first replica."""
         return tf.nest.map_structure(
             lambda value: self._strategy.experimental_local_results(value)[0],
             metrics,
@@ -157,7 +158,7 @@ class TrainStep:
     def _learn_first(
         self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
     ) -> tuple[tf.Tensor, PathGradients]:
-        """The first path's loss, and its gradients on a replica's images."""
+        """Loss and gradients of the first path on a replica's images."""
         loss, gradients, predictions = self._learn(
             self._method.first, images, targets, subnet
         )
@@ -166,7 +167,7 @@ class TrainStep:
     def _learn_other(
         self, images: tf.Tensor, found: PathGradients, subnet: extents.Extents
     ) -> tuple[tf.Tensor, PathGradients]:
-        """Another path's loss, and `found` with its gradients."""
+        """Loss of another path, and `found` with its gradients added."""
         loss, boxes, _ = self._learn(
             self._method.others, images, found.predictions, subnet
         )
@@ -188,11 +189,12 @@ class TrainStep:
     def _update(
         self, losses: list[tf.Tensor], gradients: learner.Gradients
     ) -> StepMetrics:
-        """Updates the first path's slices, by what all replicas found.
+        """Updates the first path's slices by the gradients of all replicas.
 
         Args:
-          losses: of each path, shares of its mean over the global batch.
-          gradients: the paths' sum.
+          losses: This replica's share of each path's mean loss over the global
+            batch.
+          gradients: Sum of the paths' gradients on this replica.
         """
         state = self._state
         optimizer, guard = state.optimizer, state.guard
@@ -228,7 +230,7 @@ class TrainStep:
     def _noise(self) -> tf.Tensor:
         """The replica's rows of the global batch's drop-path noise.
 
-        Drawn for the whole batch from seed and step, so that neither the
+        It is drawn for the whole batch from seed and step. So neither the
         number of replicas nor a restart changes it.
         """
         recipe = self._recipe
@@ -249,11 +251,12 @@ class TrainStep:
 def _added(
     sums: learner.Gradients, boxes: learner.Gradients
 ) -> learner.Gradients:
-    """The sum, of the shapes of `sums`.
+    """The sum of two paths' gradients, in the shapes of `sums`.
 
     Args:
-      sums: layer -> weight -> sum so far.
-      boxes: of the same weights or fewer, none larger than its sum.
+      sums: Gradients so far, by layer and weight.
+      boxes: Gradients of the same weights or fewer. None is larger than its
+        sum.
     """
     result = dict(sums)
     for layer, weights in boxes.items():

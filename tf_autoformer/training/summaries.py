@@ -29,13 +29,18 @@ class Summaries:
         )
 
     def scalars(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Writes name -> value of a step."""
+        """Writes the scalars of a step.
+
+        Args:
+          step: Number of the step.
+          scalars: Mapping of names to values.
+        """
         with self._writer.as_default(step):
             for name, value in scalars.items():
                 tf.summary.scalar(name, value)
 
     def hparams(self, experiment: experiment_lib.Experiment) -> None:
-        """Writes the recipe, by which TensorBoard compares trainings."""
+        """Writes the recipe, so that TensorBoard can compare trainings."""
         recipe = dataclasses.asdict(experiment.training)
         augmentation = dataclasses.asdict(experiment.augmentation)
         with self._writer.as_default(0):
@@ -61,8 +66,8 @@ class Summaries:
         """Writes a square grid of a batch's first images.
 
         Args:
-          step: its number.
-          images: float32 [batch, height, width, 3], of any range.
+          step: Number of the batch's step.
+          images: Images, float32 [batch, height, width, 3], of any range.
         """
         side = min(5, math.isqrt(images.shape[0]))
         low, high = tf.reduce_min(images), tf.reduce_max(images)

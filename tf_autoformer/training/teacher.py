@@ -12,18 +12,20 @@ from tf_autoformer.data import preprocessing
 class Teacher:
     """Labels images by a SavedModel, for hard-label distillation (DeiT).
 
-    Its `serving_default` takes one batch of float32 RGB images in [0, 1], and
-    answers with `logits` or `probabilities`, or with one output of any name:
-    what this package exports, for example.
+    Its `serving_default` takes one batch of float32 RGB images in [0, 1]. It
+    answers with `logits` or `probabilities`, or with one output of any name.
+    This package exports such models.
 
     Args:
-      path: the SavedModel's folder.
-      num_classes: of the supernet.
-      mean: of the supernet's normalization, for each channel.
-      std: likewise.
+      path: Folder of the SavedModel.
+      num_classes: Number of classes of the supernet.
+      mean: Mean of the supernet's normalization, for each channel.
+      std: Standard deviation of the supernet's normalization, for each
+        channel.
 
     Raises:
-      InputError: it cannot be loaded, or takes or answers something else.
+      InputError: The model cannot be loaded, or takes or answers something
+        else.
     """
 
     def __init__(
@@ -75,13 +77,13 @@ class Teacher:
         )
 
     def targets(self, images: tf.Tensor) -> tf.Tensor:
-        """One-hot classes that the teacher finds likeliest.
+        """The classes that the teacher finds likeliest.
 
         Args:
-          images: float32 [batch, height, width, 3], normalized.
+          images: Normalized images, float32 [batch, height, width, 3].
 
         Returns:
-          float32 [batch, num_classes].
+          One-hot classes, float32 [batch, num_classes].
         """
         images = preprocessing.denormalize(images, self._mean, self._std)
         if None not in self._size and self._size != tuple(images.shape[1:3]):
