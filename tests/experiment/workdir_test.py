@@ -13,7 +13,7 @@ from absl.testing import absltest
 
 from tests.helpers import tiny
 from tf_autoformer import errors
-from tf_autoformer.data.sources import datasets
+from tf_autoformer.data.sources import datasets, names
 from tf_autoformer.experiment import experiment, workdir
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -233,7 +233,7 @@ class SplitsTest(WorkdirTest):
 
         def claim():
             dataset = datasets.load(
-                f"{datasets.FOLDER}{root / 'images'}", str(root / "data")
+                f"{names.FOLDER}{root / 'images'}", str(root / "data")
             )
             self.open().claim_splits(dataset.summary())
 
