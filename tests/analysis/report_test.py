@@ -2,6 +2,7 @@
 
 import itertools
 import pathlib
+import shutil
 import tempfile
 from unittest import mock
 
@@ -164,6 +165,35 @@ class ReportTest(absltest.TestCase):
         self.assertEqual(
             remark, "no random ones were found under the same constraint (none)"
         )
+
+    def test_a_search_of_earlier_weights_is_refused(self):
+        self._search("earlier", {})
+        root = self.workdir.root.with_name("trained_on")
+        workdir = workdir_lib.Workdir(shutil.copytree(self.workdir.root, root))
+        tf.train.CheckpointManager(
+            tf.train.Checkpoint(supernet=self.supernet),
+            str(workdir.checkpoints),
+            max_to_keep=1,
+        ).save(7)
+        refused = (
+            "search/earlier/config.json was made with the weights of step 0, "
+            "now they are those of step 7; search again with another --name "
+            "and --version$"
+        )
+
+        with self.assertRaisesRegex(errors.InputError, refused):
+            report.Report(
+                workdir, "earlier", root / "export" / "earlier", self.data_dir
+            )
+        with self.assertRaisesRegex(errors.InputError, refused):
+            session.Search(
+                workdir,
+                "earlier",
+                CONFIG,
+                {},
+                self.data_dir,
+                tf.distribute.get_strategy(),
+            )
 
 
 if __name__ == "__main__":

@@ -37,8 +37,9 @@ class Report:
         search bounds must be among them.
 
     Raises:
-      InputError: The supernet, the search or its export is missing, or the
-        search bounds an unknown cost.
+      InputError: The supernet, the search or its export is missing, the search
+        had other weights than the supernet has now, or it bounds an unknown
+        cost.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Report:
             ) from error
         strategy = tf.distribute.get_strategy()
         trained = workdir.trained(strategy, data_dir)
+        session.require_weights(self._search, trained.step)
         self._dataset = trained.dataset
         self._validation, self._test = (
             accuracy.Evaluator(strategy, trained.supernet, self._dataset, split)
