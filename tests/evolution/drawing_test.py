@@ -74,7 +74,7 @@ class DistinctTest(parameterized.TestCase):
 
         # Before each draw, also where none is new.
         self.assertLen(logs.output, 4)
-        self.assertIn("random draws: 2 of 3 architectures ", logs.output[-1])
+        self.assertEndsWith(logs.output[-1], "random draws: 2 of 3")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ def distinct(
     with progress.Meter(0, count, "architectures", "random draws") as meter:
         while len(drawn) < count and repeated < _TRIES:
             if meter.due:
-                _LOGGER.info("random draws: %s", meter.line(len(drawn)))
+                meter.update(len(drawn))
+                _LOGGER.info("random draws: %d of %d", len(drawn), count)
             try:
                 new = constraint.sample(rng)
             except errors.InputError:
