@@ -146,7 +146,7 @@ class TrainTest(BinariesTest):
         names = ("smallest", "largest", "random_0")
         tags = {f"validation_accuracy/{name}" for name in names}
         self.check_scalars(events, tags, [STEPS])
-        self.check_images(events, {"augmented_images"}, [0])
+        self.check_images(events, {"augmented_images"}, [1])
 
     def test_run_again_after_its_end_it_does_nothing(self):
         workdir = _copy(_trained(), "trained_again")

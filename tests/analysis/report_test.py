@@ -1,7 +1,10 @@
 """The report's table, also with a cost of run time."""
 
+import itertools
 import pathlib
+import shutil
 import tempfile
+from unittest import mock
 
 import tensorflow as tf
 from absl.testing import absltest
@@ -15,7 +18,7 @@ from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.experiment import weights
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
-from tf_autoformer.space import constraint, cost, search_space
+from tf_autoformer.space import constraint, cost, sampling, search_space
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import supernet as supernet_lib
 
@@ -128,6 +131,69 @@ class ReportTest(absltest.TestCase):
             errors.InputError, "the constraint bounds latency"
         ):
             report.Report(self.workdir, "timed", export, self.data_dir)
+
+    def _rows_if_draws_fail_after(self, allowed: int) -> list[str]:
+        """The table's rows and remark for a search that could draw more."""
+        name = f"narrow_{allowed}"
+        _, export = self._search(name, {})
+        lines = report.Report(self.workdir, name, export, self.data_dir).lines()
+        draws = []
+
+        def sample(limit, rng):
+            draws.append(sampling.uniform(limit.space, rng))
+            if len(draws) > allowed:
+                raise errors.InputError("no architecture found")
+            return draws[-1]
+
+        with mock.patch.object(constraint.Constraint, "sample", sample):
+            return list(itertools.takewhile(bool, lines))[2:]
+
+    def test_a_budget_that_most_draws_miss_has_fewer_random_ones(self):
+        *_, row, remark = self._rows_if_draws_fail_after(2)
+
+        self.assertStartsWith(row, "best of 2 random ones  ")
+        self.assertStartsWith(
+            remark,
+            "the random ones, as many as were found instead of the search's 5 "
+            "and under the same constraint (none), range from ",
+        )
+
+    def test_a_budget_that_all_draws_miss_has_no_random_ones(self):
+        *rows, remark = self._rows_if_draws_fail_after(0)
+
+        self.assertLen(rows, 3)
+        self.assertEqual(
+            remark, "no random ones were found under the same constraint (none)"
+        )
+
+    def test_a_search_of_earlier_weights_is_refused(self):
+        self._search("earlier", {})
+        root = self.workdir.root.with_name("trained_on")
+        workdir = workdir_lib.Workdir(shutil.copytree(self.workdir.root, root))
+        tf.train.CheckpointManager(
+            tf.train.Checkpoint(supernet=self.supernet),
+            str(workdir.checkpoints),
+            max_to_keep=1,
+        ).save(7)
+        refused = (
+            "search/earlier/config.json was made with the weights of step 0, "
+            "now they are those of step 7; search again with another --name "
+            "and --version$"
+        )
+
+        with self.assertRaisesRegex(errors.InputError, refused):
+            report.Report(
+                workdir, "earlier", root / "export" / "earlier", self.data_dir
+            )
+        with self.assertRaisesRegex(errors.InputError, refused):
+            session.Search(
+                workdir,
+                "earlier",
+                CONFIG,
+                {},
+                self.data_dir,
+                tf.distribute.get_strategy(),
+            )
 
 
 if __name__ == "__main__":

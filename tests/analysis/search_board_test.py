@@ -62,6 +62,17 @@ class SearchBoardTest(parameterized.TestCase):
             self.assertEqual(event.step, 1)
             self.assertEqual(tf.make_ndarray(event.tensor_proto), value)
 
+    def test_a_continued_search_shows_its_last_generation_once(self):
+        root = pathlib.Path(self.create_tempdir().full_path)
+        folder = workdir_lib.Workdir(root).search("default")
+        for rankings in [(RANKING[:1], RANKING), (RANKING,)]:
+            board = search_board.SearchBoard(folder, MODEL)
+            for ranking in rankings:
+                board.show(ranking)
+
+        for tag, events in commands.events(folder.log).items():
+            self.assertEqual([event.step for event in events], [0, 1], tag)
+
 
 if __name__ == "__main__":
     absltest.main()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
-from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.backend.event_processing import plugin_event_accumulator
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -126,11 +126,11 @@ def saved_step(workdir: pathlib.Path) -> int:
 
 
 def events(folder: pathlib.Path) -> Mapping[str, list]:
-    """Tag -> events, from all event files in a folder."""
-    accumulator = event_accumulator.EventAccumulator(
-        str(folder), {event_accumulator.TENSORS: 0}
+    """Tag -> events that TensorBoard shows of all event files in a folder."""
+    accumulator = plugin_event_accumulator.EventAccumulator(
+        str(folder), {plugin_event_accumulator.TENSORS: 0}
     ).Reload()
-    tags = accumulator.Tags()[event_accumulator.TENSORS]
+    tags = accumulator.Tags()[plugin_event_accumulator.TENSORS]
     return {tag: accumulator.Tensors(tag) for tag in tags}
 
 

@@ -127,13 +127,18 @@ class Training:
         return [v.numpy() for v in self.state.averaged.trainable_variables]
 
     def values(self) -> list[np.ndarray]:
-        """Weights, first and second moments, and averages if any."""
+        """Weights, both moments, and averages with their counts if any."""
         optimizer = self.state.optimizer
         moments = [*optimizer.first_moments, *optimizer.second_moments]
         return [
             *self.weights(),
             *(moment.numpy() for moment in moments),
             *(self.averages() if self.state.averaged is not None else []),
+            *(
+                [count.numpy() for count in self.state.average.updates]
+                if self.state.average is not None
+                else []
+            ),
         ]
 
     def gradients(self) -> list[np.ndarray]:

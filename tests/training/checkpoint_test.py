@@ -41,6 +41,7 @@ class _Training:
             *state.supernet.variables,
             *state.optimizer.variables,
             *(state.averaged.variables if state.averaged else []),
+            *(state.average.updates if state.average else []),
             state.guard.scale,
             state.guard.finite_steps,
             state.guard.skipped,
@@ -74,6 +75,7 @@ class CheckpointTest(absltest.TestCase):
     def test_restores_averages_and_the_guards_scale_and_counts(self):
         saved = _Training(self.folder, seed=0, ema_decay=0.5)
         saved.advance()
+        saved.state.average.count_as(3)
         saved.state.guard.scale.assign(64.0)
         saved.state.guard.finite_steps.assign(7)
         saved.state.guard.skipped.assign(3)
@@ -85,6 +87,35 @@ class CheckpointTest(absltest.TestCase):
         for was, now in zip(saved.values(), restored.values(), strict=True):
             np.testing.assert_array_equal(was, now)
         self.assertEqual([64, 7, 3], restored.values()[-3:])
+        for count in restored.state.average.updates:
+            np.testing.assert_array_equal(count, np.full(count.shape, 3))
+
+    def test_without_counts_every_element_has_an_update_of_each_step(self):
+        older = _Training(self.folder, seed=0)
+        older.advance()
+        older.advance()
+        state = older.state
+        tf.train.CheckpointManager(
+            tf.train.Checkpoint(
+                supernet=state.supernet,
+                optimizer=state.optimizer,
+                average=state.supernet,
+            ),
+            str(self.folder),
+            max_to_keep=1,
+        ).save(2)
+
+        restored = _Training(self.folder, seed=1, ema_decay=0.5)
+        restored.checkpoint.restore()
+
+        for count in restored.state.average.updates:
+            np.testing.assert_array_equal(count, np.full(count.shape, 2))
+        for was, now in zip(
+            state.supernet.variables,
+            restored.state.averaged.variables,
+            strict=True,
+        ):
+            np.testing.assert_array_equal(was, now)
 
     def test_what_must_not_write_saves_nothing(self):
         training = _Training(self.folder, seed=0)

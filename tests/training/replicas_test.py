@@ -17,7 +17,10 @@ ALL = {
 
 
 class ReplicasTest(absltest.TestCase):
-    def _check(self, steps: list[sampling.Paths], batches, **options) -> None:
+    def _check(
+        self, steps: list[sampling.Paths], batches, **options
+    ) -> trainings.Training:
+        """Returns the training on two replicas."""
         one, two = (
             trainings.Training(n, SPACE, drop_path=0.3, **options)
             for n in (1, 2)
@@ -33,6 +36,7 @@ class ReplicasTest(absltest.TestCase):
             np.testing.assert_allclose(first, second, atol=1e-5, rtol=0)
         for variable in two.state.supernet.trainable_variables:
             np.testing.assert_array_equal(*variable.values)
+        return two
 
     def test_on_a_single_path_over_10_steps(self):
         self._check(trainings.draw(10, space=SPACE), None)
@@ -44,7 +48,12 @@ class ReplicasTest(absltest.TestCase):
             (SPACE.largest, *path) for path in trainings.draw(4, space=SPACE)
         ]
 
-        self._check(steps, (images, targets), **ALL)
+        two = self._check(steps, (images, targets), **ALL)
+
+        # Of the four steps, one is skipped.
+        for updates in two.state.average.updates:
+            for count in updates.values:
+                np.testing.assert_array_equal(count, np.full(count.shape, 3))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl.testing import absltest
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from tests.helpers import tiny, trainings
+from tests.helpers import commands, tiny, trainings
 from tf_autoformer import errors
 from tf_autoformer.data.augmentation import augmentation_config as data_config
 from tf_autoformer.experiment import experiment, training_config
@@ -48,6 +48,29 @@ class SummariesTest(absltest.TestCase):
             self._arrays(board, 7),
             {"training/loss": 1.5, "loss_by_depth/3": 0.25},
         )
+
+    def test_a_run_shows_each_step_once_however_often_it_was_lost(self):
+        # Each run but the last is lost after some steps: with a checkpoint of
+        # step 2, then with no further one.
+        for run, (start, end) in enumerate([(0, 4), (2, 5), (2, 6)]):
+            board = summaries.Summaries(self.log)
+            board.begin(start + 1)
+            board.images(start + 1, tf.zeros([4, 8, 8, 3]) + run)
+            for step in range(start + 1, end + 1):
+                board.scalars(step, {"loss": 10 * run + step})
+            board.flush()
+
+        events = commands.events(self.log)
+
+        self.assertEqual(
+            [
+                (event.step, float(tf.make_ndarray(event.tensor_proto)))
+                for event in events["loss"]
+            ],
+            [(1, 1), (2, 2), (3, 23), (4, 24), (5, 25), (6, 26)],
+        )
+        shown = [event.step for event in events["augmented_images"]]
+        self.assertEqual(shown, [1, 3])
 
     def test_the_grid_of_images_can_be_read_back(self):
         images = np.random.RandomState(0).randn(10, 8, 8, 3)
@@ -133,6 +156,7 @@ class SummariesTest(absltest.TestCase):
     def test_what_must_not_write_writes_nothing(self):
         board = summaries.Summaries(self.log, writes=False)
 
+        board.begin(1)
         board.scalars(1, {"x": 1.0})
         board.histograms(1, trainings.Training().state.supernet)
         board.images(1, tf.zeros([4, 8, 8, 3]))

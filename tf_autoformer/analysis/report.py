@@ -11,7 +11,7 @@ from tf_autoformer import errors, files
 from tf_autoformer.analysis import pictures
 from tf_autoformer.data import pipeline
 from tf_autoformer.evaluation import accuracy, generation
-from tf_autoformer.evolution import candidates, session
+from tf_autoformer.evolution import candidates, drawing, session
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.space import architecture as architecture_lib
@@ -21,6 +21,8 @@ Architecture = architecture_lib.Architecture
 
 _BATCH_SIZE = 256
 _SHOWN = 8
+# Failed draws in a row after which the report looks for no more random ones.
+_ATTEMPTS = 5
 
 
 class Report:
@@ -35,8 +37,9 @@ class Report:
         search bounds must be among them.
 
     Raises:
-      InputError: The supernet, the search or its export is missing, or the
-        search bounds an unknown cost.
+      InputError: The supernet, the search or its export is missing, the search
+        had other weights than the supernet has now, or it bounds an unknown
+        cost.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Report:
             ) from error
         strategy = tf.distribute.get_strategy()
         trained = workdir.trained(strategy, data_dir)
+        session.require_weights(self._search, trained.step)
         self._dataset = trained.dataset
         self._validation, self._test = (
             accuracy.Evaluator(strategy, trained.supernet, self._dataset, split)
@@ -86,14 +90,16 @@ class Report:
     def _table(self) -> Iterator[str]:
         """The subnet found against the extremes and a random search."""
         model, space = self._experiment.model, self._experiment.space
-        accuracies = self._random_search()
-        random_best = max(accuracies, key=accuracies.get)
+        tries = len(candidates.CandidateFile(self._search.candidates).known)
+        accuracies = self._random_search(tries)
         rows = {
             "found by the search": self._found,
             "smallest": space.smallest,
             "largest": space.largest,
-            f"best of {len(accuracies)} random ones": random_best,
         }
+        if accuracies:
+            random_best = max(accuracies, key=accuracies.get)
+            rows[f"best of {len(accuracies)} random ones"] = random_best
         yield "accuracy with inherited weights, no retraining:"
         units = "".join(f"{each.unit:>12}" for each in self._costs)
         yield f"{'subnet':24}{units}{'validation':>12}{'test':>8}"
@@ -107,23 +113,27 @@ class Report:
                 f"{self._validation.accuracy(architecture):>12.1%}"
                 f"{self._test.accuracy(architecture):>8.1%}"
             )
+        constraint = f"under the same constraint ({self._constraint})"
+        if not accuracies:
+            yield f"no random ones were found {constraint}"
+            return
+        found = "as many as the search evaluated"
+        if len(accuracies) < tries:
+            found = f"as many as were found instead of the search's {tries}"
         yield (
-            f"the random ones, as many as the search evaluated and under the "
-            f"same constraint ({self._constraint}), range from "
+            f"the random ones, {found} and {constraint}, range from "
             f"{min(accuracies.values()):.1%} to "
             f"{max(accuracies.values()):.1%} on validation"
         )
 
-    def _random_search(self) -> dict[Architecture, float]:
-        """Validation accuracies of as many random ones as the search had."""
-        file = candidates.CandidateFile(self._search.candidates)
-        tries = len(file.known)
-        rng = random.Random(1)
-        drawn: dict[Architecture, None] = {}
-        for _ in range(10 * tries):  # A tight constraint may allow fewer.
-            if len(drawn) == tries:
-                break
-            drawn[self._constraint.sample(rng)] = None
+    def _random_search(self, tries: int) -> dict[Architecture, float]:
+        """Validation accuracies of as many random ones, or of those found."""
+        try:
+            drawn = drawing.distinct(
+                self._constraint, tries, random.Random(1), attempts=_ATTEMPTS
+            )
+        except errors.InputError:  # The search was luckier.
+            drawn = []
         return dict(generation.accuracies(self._validation, drawn))
 
     def _predictions(self) -> Iterator[str]:

@@ -35,6 +35,7 @@ class SearchBoard:
         self._model = model
         self._further_costs = further_costs
         self._writer = tensorboard.open_writer(folder.log)
+        self._begun = False
 
     def show(self, ranking: Sequence[selection.Candidate]) -> None:
         """Draws the search so far.
@@ -59,6 +60,9 @@ class SearchBoard:
             drawings[f"candidates_{each.name}"] = pictures.candidates(
                 ranking, each
             )
+        if not self._begun:  # A continued search shows its last one again.
+            tensorboard.drop_from(self._writer, generation)
+            self._begun = True
         with self._writer.as_default(generation):
             tf.summary.scalar("search/best_accuracy", best.accuracy)
             tf.summary.scalar("search/mean_accuracy", np.mean(accuracies))

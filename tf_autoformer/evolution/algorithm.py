@@ -4,8 +4,8 @@ import dataclasses
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from tf_autoformer import errors, rules
-from tf_autoformer.evolution import operators, selection
+from tf_autoformer import rules
+from tf_autoformer.evolution import drawing, operators, selection
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint as constraint_lib
 
@@ -77,7 +77,7 @@ def search(
     rng = random.Random(config.search_seed)
     known: dict[Architecture, selection.Candidate] = {}
     ranking: list[selection.Candidate] = []
-    members = _fill([], config.population, known, constraint, rng)
+    members = drawing.distinct(constraint, config.population, rng)
     for generation in range(config.generations):
         if generation:
             selected = select(ranking, config.parents)
@@ -127,33 +127,7 @@ def _offspring(
                     members.append(child)
                     break
     size = config.crossovers + config.mutations
-    return _fill(members, size, known, constraint, rng)
-
-
-def _fill(
-    members: list[Architecture],
-    size: int,
-    known: Mapping[Architecture, selection.Candidate],
-    constraint: constraint_lib.Constraint,
-    rng: random.Random,
-) -> list[Architecture]:
-    """Adds new random architectures; fewer if there seem to be no more.
-
-    Raises:
-      InputError: There is not even a first one.
-    """
-    members = list(members)
-    misses = 0
-    while len(members) < size and misses < _TRIES:
-        try:
-            drawn = constraint.sample(rng)
-        except errors.InputError:
-            if known or members:
-                break
-            raise
-        if drawn in known or drawn in members:
-            misses += 1
-        else:
-            members.append(drawn)
-            misses = 0
-    return members
+    missing = size - len(members)
+    return members + drawing.distinct(
+        constraint, missing, rng, {*known, *members}
+    )

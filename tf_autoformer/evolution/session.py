@@ -153,6 +153,7 @@ class Search:
         made_with = SearchConfig(step, self.config, ranges)
         files.require_writable(self.folder.root)
         if self.folder.config.exists():
+            require_weights(self.folder, step)
             found = SearchConfig.load(self.folder)
             workdir_lib.require_same(
                 self.folder.config, found.to_dict(), made_with.to_dict()
@@ -254,6 +255,25 @@ class Search:
         if speed:  # Else all of it was known.
             text += f"  {speed:.1f} candidates/s  ETA {eta}"
         _LOGGER.info("%s  %d candidates", text, done)
+
+
+def require_weights(folder: workdir_lib.SearchFolder, step: int) -> None:
+    """Checks that the search in `folder` had the weights that are used now.
+
+    Args:
+      folder: Folder of the search.
+      step: Training step of the weights that are used now.
+
+    Raises:
+      InputError: It had others, or there is no search.
+    """
+    found = SearchConfig.load(folder).checkpoint_step
+    if found != step:
+        raise errors.InputError(
+            f"{folder.config} was made with the weights of step {found}, now "
+            f"they are those of step {step}; search again with another --name "
+            "and --version"
+        )
 
 
 def load_best(folder: workdir_lib.SearchFolder) -> Architecture | None:

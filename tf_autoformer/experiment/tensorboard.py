@@ -1,6 +1,7 @@
 """TensorBoard logs."""
 
 import pathlib
+import time
 
 import tensorflow as tf
 
@@ -22,3 +23,23 @@ def open_writer(folder: pathlib.Path) -> tf.summary.SummaryWriter:
         raise errors.InputError(
             f"cannot write to {folder}: {errors.reason(error)}"
         ) from error
+
+
+def drop_from(writer: tf.summary.SummaryWriter, step: int) -> None:
+    """Makes TensorBoard drop what the log has from this step on.
+
+    Call it before a continued run writes these steps once more. Nothing is
+    deleted from the files.
+
+    Args:
+      writer: Writer of the log, as `open_writer` returns it.
+      step: First step that is written again.
+    """
+    start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+    event = tf.compat.v1.Event(
+        wall_time=time.time(), step=step, session_log=start
+    )
+    # TensorFlow 2 has summaries for its writers, but no function for events.
+    tf.raw_ops.ImportEvent(
+        writer=writer._resource, event=event.SerializeToString()
+    )

@@ -32,7 +32,8 @@ class TrainingConfig:
       teacher: SavedModel of a classifier. Its likeliest class counts as half
         of the target (hard-label distillation). Empty: no teacher.
       ema_decay: Decay of the moving average of the weights. The average is
-        evaluated, searched and exported in place of the weights. 0: no
+        evaluated, searched and exported in place of the weights. The decay of
+        a weight grows to this value with the weight's number of updates. 0: no
         average.
       method: Subnets that a step trains. "autoformer": one uniform subnet.
         "bignas": the largest with the labels, then the smallest and two

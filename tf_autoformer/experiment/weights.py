@@ -86,7 +86,7 @@ def _load(
     if state is None:
         raise damaged(folder)
     latest = state.model_checkpoint_path
-    step = int(latest.rsplit("-", 1)[1])
+    step = step_of(latest)
     recipe = experiment.training
     precision = {} if recipe is None else {"dtype": recipe.precision}
     # Weights from elsewhere, at step 0, have no average yet.
@@ -100,6 +100,15 @@ def _load(
         status = tf.train.Checkpoint(**content).restore(latest)
         status.assert_existing_objects_matched().expect_partial()
     return supernet, step
+
+
+def step_of(checkpoint: str) -> int:
+    """The training step of a checkpoint.
+
+    Args:
+      checkpoint: Path of the checkpoint, as TensorFlow gives it.
+    """
+    return int(checkpoint.rsplit("-", 1)[1])
 
 
 def damaged(folder: pathlib.Path) -> errors.InputError:

@@ -7,6 +7,10 @@ import tensorflow as tf
 from tf_autoformer.training import box as box_lib
 from tf_autoformer.training import optimizer as optimizer_lib
 
+# An element with n updates so far keeps n / (n + _RAMP) of its average, but no
+# more than the decay.
+_RAMP = 9
+
 
 class EntangledAverage:
     """Exponential moving average. Elements that no update touches stay.
@@ -14,10 +18,23 @@ class EntangledAverage:
     A rarely sampled weight averages over its own last values. It does not
     drift to the latest while it is untrained.
 
+    Each element starts from its first trained value. Its decay then grows with
+    its own number of updates: 0, 1/10, 2/11, 3/12, … until it is `decay`. This
+    is the ramp of `tf.train.ExponentialMovingAverage`, and the polynomial-decay
+    averaging of Shamir & Zhang (2013, Stochastic Gradient Descent for
+    Non-smooth Optimization) with eta = 8. So the average spans about the last
+    tenth of the element's updates, however few they are. Adam's bias
+    correction would weigh all values alike as long as there are fewer than
+    1 / (1 - decay), those right after the random start included.
+
     Args:
       variables: Weights.
       averages: Variables of the averages, in the shapes of the weights.
-      decay: Share of the average that an update keeps.
+      decay: Largest share of the average that an update keeps.
+
+    Attributes:
+      updates: Number of updates of each element, in the shapes of the weights.
+        They are float32, as boxes are, and exact up to 2**24.
     """
 
     def __init__(
@@ -26,15 +43,38 @@ class EntangledAverage:
         averages: Sequence[tf.Variable],
         decay: float,
     ):
+        self.updates = [
+            tf.Variable(
+                tf.zeros(variable.shape),
+                trainable=False,
+                # The same on all replicas, each of which sets its own.
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+            for variable in variables
+        ]
         self._pairs = list(zip(variables, averages, strict=True))
-        self._averages = {v.ref(): average for v, average in self._pairs}
+        self._states = {
+            variable.ref(): (average, updates)
+            for (variable, average), updates in zip(
+                self._pairs, self.updates, strict=True
+            )
+        }
         self._decay = decay
-        self._update = box_lib.in_one_trace(self._update_box, 2, 0)
+        self._update = box_lib.in_one_trace(self._update_box, 3, 0)
 
     def start(self) -> None:
         """Copies the weights, before anything is trained."""
         for variable, average in self._pairs:
             average.assign(variable)
+
+    def count_as(self, updates: int) -> None:
+        """Sets the number of updates of every element.
+
+        Args:
+          updates: Number of updates.
+        """
+        for variable in self.updates:
+            variable.assign(tf.fill(variable.shape, float(updates)))
 
     def update(
         self, grads_and_vars: optimizer_lib.GradientsAndVariables
@@ -46,14 +86,23 @@ class EntangledAverage:
             the gradients are those of the boxes.
         """
         for gradient, variable in grads_and_vars:
-            average = self._averages[variable.ref()]
-            self._update(gradient, variable.handle, average.handle)
+            average, updates = self._states[variable.ref()]
+            self._update(
+                gradient, variable.handle, average.handle, updates.handle
+            )
 
     def _update_box(
-        self, like: tf.Tensor, variable: tf.Tensor, average: tf.Tensor
+        self,
+        like: tf.Tensor,
+        variable: tf.Tensor,
+        average: tf.Tensor,
+        updates: tf.Tensor,
     ) -> None:
         box = box_lib.Box(variable, like)
         value, _ = box.read(variable)
-        mean, rest = box.read(average)
-        mean += (value - mean) * (1 - self._decay)
-        box.write(average, mean, rest)
+        mean, mean_rest = box.read(average)
+        count, count_rest = box.read(updates)
+        share = tf.maximum(1 - self._decay, _RAMP / (count + _RAMP))
+        mean += (value - mean) * share
+        box.write(average, mean, mean_rest)
+        box.write(updates, count + 1, count_rest)

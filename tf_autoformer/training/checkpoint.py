@@ -38,9 +38,15 @@ class TrainingCheckpoint:
         writes: bool = True,
     ):
         self._optimizer = state.optimizer
+        self._average = state.average
         self._writes = writes
         self._folder = folder
-        averages = {} if state.averaged is None else {"average": state.averaged}
+        averages = {}
+        if state.average is not None:
+            averages = {
+                "average": state.averaged,
+                "average_updates": state.average.updates,
+            }
         self._manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
                 supernet=state.supernet,
@@ -62,6 +68,9 @@ class TrainingCheckpoint:
         Raises:
           InputError: The checkpoint is damaged.
         """
+        if self._average is not None and self.latest:
+            # For an older checkpoint, which has no counts.
+            self._average.count_as(weights.step_of(self.latest))
         with weights.worded(self._folder, "restore"):
             found = self._manager.restore_or_initialize()
         if found is None and (self._folder / "checkpoint").exists():

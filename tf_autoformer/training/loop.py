@@ -154,7 +154,7 @@ class Trainer:
             # The range first: so no batch is drawn that no step takes.
             for step, (images, targets) in zip(steps, batches):  # noqa: B905
                 if step == start:
-                    self._show(step, images)
+                    self._show(step + 1, images)
                     # Not before: the first batch may take long.
                     stack.enter_context(stop)
                 self._profile(step - start, profiling)
@@ -179,6 +179,7 @@ class Trainer:
         model, space = self.experiment.model, self.experiment.space
         if not start and self.state.average is not None:
             self.state.average.start()
+        self._summaries.begin(start + 1)
         self._summaries.hparams(self.experiment)
         _LOGGER.info("search space: %s", space.describe())
         _LOGGER.info(

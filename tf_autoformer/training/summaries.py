@@ -22,11 +22,21 @@ class Summaries:
     """
 
     def __init__(self, folder: pathlib.Path, writes: bool = True):
+        self._writes = writes
         self._writer = (
             tensorboard.open_writer(folder)
             if writes
             else tf.summary.create_noop_writer()
         )
+
+    def begin(self, step: int) -> None:
+        """Begins a run, whose steps replace those of a run that was lost.
+
+        Args:
+          step: First step of the run, counted from 1.
+        """
+        if self._writes:
+            tensorboard.drop_from(self._writer, step)
 
     def scalars(self, step: int, scalars: Mapping[str, float]) -> None:
         """Writes the scalars of a step.
