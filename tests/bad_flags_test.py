@@ -83,6 +83,8 @@ class FlagsTest(processes.MistakeTest):
             "image_size=8x: .*224x320",
         ),
         ("report", ["--version=0"], "version is 0"),
+        # The system says so, wherever it is asked first.
+        ("report", [f"--workdir={'n' * 300}"], "cannot use n.*: .* too long$"),
     )
 
     def test_a_bad_flag_is_named_and_nothing_is_made(self):

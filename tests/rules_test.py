@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import os
+import pathlib
 from typing import Literal
 
 from absl.testing import absltest, parameterized
@@ -58,12 +60,38 @@ class RuleTest(parameterized.TestCase):
             [-1, 0, 2, 2.0],
             [_before(-1.0), _after(2.0), *NOT_FINITE],
         ),
+        (
+            "utf8_path",
+            rules.UTF8_PATH,
+            ["", "café", pathlib.Path("a") / "b", "gs://a/b"],
+            ["caf\udce9", "caf\udce9/a", pathlib.Path("caf\udce9")],
+        ),
+        (
+            "literal_path",
+            rules.LITERAL_PATH,
+            ["", "lr=1e-3, {é}", pathlib.Path("a") / "b", "gs://a/b"],
+            ["a[1", "a]", "a*/b", pathlib.Path("a?"), "a\\b", "gs://[a]/b"],
+        ),
     )
     def test_holds_up_to_its_borders_and_not_for_nan(self, rule, kept, broken):
         for value in kept:
             self.assertIs(rule.holds(value), True, value)
         for value in broken:
             self.assertIs(rule.holds(value), False, value)
+
+    def test_the_folders_above_a_relative_path_count(self):
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        for rule, name in (
+            (rules.UTF8_PATH, "caf\udce9"),
+            (rules.LITERAL_PATH, "a[1]"),
+        ):
+            folder = pathlib.Path(self.create_tempdir().full_path, name)
+            folder.mkdir()
+            os.chdir(folder)
+            self.assertFalse(rule.holds("b"))
+            self.assertTrue(rule.holds(before))
+            self.assertTrue(rule.holds(""))
 
     def test_a_seed_fits_into_an_int32(self):
         for value, holds in (
@@ -84,6 +112,7 @@ class RuleTest(parameterized.TestCase):
         (rules.below(1), "below 1"),
         (rules.below(2**31, "2**31"), "below 2**31"),
         (rules.between(0, 10), "from 0 to 10"),
+        (rules.UTF8_PATH, "a path in UTF-8"),
     )
     def test_its_text_ends_the_sentence(self, rule, text):
         self.assertEqual(rule.text, text)

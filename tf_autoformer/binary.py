@@ -39,6 +39,12 @@ def run(main: Callable[[Any], None], options: type) -> None:
             _fail(1, f"error: {error}")
         except BrokenPipeError:  # The reader of a pipe, head, has enough.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            if error.filename is None:
+                raise
+            # A file that may not be opened, a name that is too long: no
+            # mistake of the code's, wherever it is met.
+            _fail(1, f"error: cannot use {error.filename}: {error.strerror}")
         except interruption.Interrupted as error:
             _fail(128 + error.signal, str(error))
 

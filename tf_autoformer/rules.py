@@ -4,6 +4,8 @@ import dataclasses
 import functools
 import math
 import operator
+import os
+import re
 import types
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -43,6 +45,29 @@ def between(low: float, high: float) -> Rule:
     return Rule(f"from {low} to {high}", lambda value: low <= value <= high)
 
 
+def _absolute(path: str | os.PathLike[str]) -> str:
+    """The path from the root on. A bucket's, and an empty one, stay."""
+    text = os.fspath(path)
+    return os.path.abspath(text) if text and "://" not in text else text
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text, or a name that the system gave, can be UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# TensorFlow takes no other text. The folders above a relative path count too.
+UTF8_PATH = Rule("a path in UTF-8", lambda path: is_utf8(_absolute(path)))
+# TensorFlow finds and deletes the files of checkpoints by patterns.
+LITERAL_PATH = Rule(
+    r"a path without [ ] * ? and \ up to the root; TensorFlow reads these as "
+    "patterns",
+    lambda path: re.search(r"[][*?\\]", _absolute(path)) is None,
+)
 # A seed fits into the int32 that TensorFlow's stateless operations take.
 SEED = (NOT_NEGATIVE, below(2**31, "2**31"))
 
@@ -79,24 +104,44 @@ def choices(field: dataclasses.Field[Any]) -> tuple[str, ...]:
 
 
 def check(config: Any) -> None:
-    """Applies the rules and the choices of all fields but those that are None.
+    """Applies the rules and the choices of all fields. See `check_value`.
 
     Raises:
-      InputError: A value breaks a rule. The message names field, value and
-        rule.
+      InputError: A value breaks a rule.
     """
     for each in dataclasses.fields(config):
-        value = getattr(config, each.name)
-        if value is None:
-            continue
-        allowed = choices(each)
-        if allowed and value not in allowed:
-            raise errors.InputError(
-                f"{each.name} is {value!r}; it must be one of "
-                f"{', '.join(allowed)}"
-            )
-        for rule in each.metadata.get("rules", ()):
-            if not rule.holds(value):
-                raise errors.InputError(
-                    f"{each.name} is {value!r}; it must be {rule.text}"
-                )
+        check_value(each, getattr(config, each.name))
+
+
+def check_value(field: dataclasses.Field[Any], value: Any) -> None:
+    """Applies the rules and the choices of a field, unless the value is None.
+
+    Raises:
+      InputError: The value breaks a rule. The message names field, value and
+        rule.
+    """
+    if value is None:
+        return
+    allowed = choices(field)
+    if allowed and value not in allowed:
+        raise errors.InputError(
+            f"{field.name} is {value!r}; it must be one of {', '.join(allowed)}"
+        )
+    for rule in field.metadata.get("rules", ()):
+        require(field.name, value, rule)
+
+
+def require(name: str, value: Any, rule: Rule) -> None:
+    """Applies one rule.
+
+    Args:
+      name: Name of the field, for the message.
+      value: Value of the field.
+      rule: Rule that the value must keep.
+
+    Raises:
+      InputError: The value breaks the rule.
+    """
+    if not rule.holds(value):
+        shown = os.fspath(value) if isinstance(value, os.PathLike) else value
+        raise errors.InputError(f"{name} is {shown!r}; it must be {rule.text}")
