@@ -25,6 +25,11 @@ class Rule(NamedTuple):
     holds: Callable[[Any], bool]
 
 
+# TensorFlow counts many things in int32, and float32 ends not far beyond.
+LARGEST = 2**31 - 1
+# Bound of each size of a network: no product of sizes overflows.
+LARGEST_SIZE = 100_000
+
 POSITIVE = Rule("positive", lambda value: 0 < value < math.inf)
 NOT_NEGATIVE = Rule("0 or more", lambda value: 0 <= value < math.inf)
 SHARE = Rule("in [0, 1]", lambda value: 0 <= value <= 1)
@@ -33,6 +38,11 @@ SHARE = Rule("in [0, 1]", lambda value: 0 <= value <= 1)
 def at_least(low: int) -> Rule:
     """The rule of numbers from `low` on."""
     return Rule(f"at least {low}", lambda value: value >= low)
+
+
+def at_most(high: int) -> Rule:
+    """The rule of numbers up to `high`."""
+    return Rule(f"at most {high}", lambda value: value <= high)
 
 
 def below(high: float, text: str = "") -> Rule:
@@ -68,6 +78,8 @@ LITERAL_PATH = Rule(
     "patterns",
     lambda path: re.search(r"[][*?\\]", _absolute(path)) is None,
 )
+# A size of the network, in pixels or units.
+SIZE = (POSITIVE, at_most(LARGEST_SIZE))
 # A seed fits into the int32 that TensorFlow's stateless operations take.
 SEED = (NOT_NEGATIVE, below(2**31, "2**31"))
 
@@ -116,6 +128,8 @@ def check(config: Any) -> None:
 def check_value(field: dataclasses.Field[Any], value: Any) -> None:
     """Applies the rules and the choices of a field, unless the value is None.
 
+    A number that has rules must also be at most `LARGEST`.
+
     Raises:
       InputError: The value breaks a rule. The message names field, value and
         rule.
@@ -125,9 +139,13 @@ def check_value(field: dataclasses.Field[Any], value: Any) -> None:
     allowed = choices(field)
     if allowed and value not in allowed:
         raise errors.InputError(
-            f"{field.name} is {value!r}; it must be one of {', '.join(allowed)}"
+            f"{field.name} is {errors.shown(value)}; it must be one of "
+            f"{', '.join(allowed)}"
         )
-    for rule in field.metadata.get("rules", ()):
+    kept = field.metadata.get("rules", ())
+    if kept and isinstance(value, int | float):
+        kept = (*kept, at_most(LARGEST))
+    for rule in kept:
         require(field.name, value, rule)
 
 
@@ -143,5 +161,6 @@ def require(name: str, value: Any, rule: Rule) -> None:
       InputError: The value breaks the rule.
     """
     if not rule.holds(value):
-        shown = os.fspath(value) if isinstance(value, os.PathLike) else value
-        raise errors.InputError(f"{name} is {shown!r}; it must be {rule.text}")
+        raise errors.InputError(
+            f"{name} is {errors.shown(value)}; it must be {rule.text}"
+        )

@@ -111,8 +111,8 @@ class SearchSpace:
             name not in published.NAMES for name in names
         ):
             raise errors.InputError(
-                f"published is {names!r}; it must be a list of some of "
-                f"{', '.join(published.NAMES)}"
+                f"published is {errors.shown(names)}; it must be a list of "
+                f"some of {', '.join(published.NAMES)}"
             )
         return cls(
             embed_dims=parsing.integers("embed_dims", values["embed_dims"]),
