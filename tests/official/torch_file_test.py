@@ -223,11 +223,12 @@ class RefusalTest(TorchFileTest):
         self._check_refused("a of 1,000,000,000,000 numbers must fit")
 
     def test_many_tensors_of_the_same_numbers(self):
-        whole = torch.zeros(10_000)
-        torch.save({str(i): whole.clone() for i in range(3)}, self.path)
-        self.assertLen(torch_file.read(self.path)[0], 3)
+        # Three of 0.4 GB. A GiB is taken of any file.
+        whole = torch.zeros(1).expand(10**8)
+        torch.save({str(i): whole for i in range(2)}, self.path)
+        self.assertLen(torch_file.read(self.path)[0], 2)
         torch.save({str(i): whole for i in range(3)}, self.path)
-        self._check_refused(": 1 of 10,000 numbers must fit")
+        self._check_refused(": 2 of 100,000,000 numbers must fit")
 
     @parameterized.named_parameters(
         ("sparse", torch.ones(2, 3).to_sparse()),

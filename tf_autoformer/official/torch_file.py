@@ -92,7 +92,8 @@ def read(
             f"{type(tensors).__name__}"
         )
     arrays = {}
-    size = left = os.path.getsize(path)
+    size = os.path.getsize(path)
+    left = max(size, _HARMLESS)
     for key, tensor in tensors.items():
         if not (
             isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
@@ -107,7 +108,7 @@ def read(
             if left < 0:
                 raise errors.InputError(
                     f"{path}: {key} of {tensor.numel():,} numbers must fit "
-                    f"into the file with all before it; it has {size:,} bytes"
+                    f"into the file, which has {size:,} bytes"
                 )
             arrays[str(key)] = tensor.detach().to(torch.float32).numpy()
         # A sparse, nested or empty (meta) tensor cannot be converted.
@@ -124,6 +125,9 @@ def read(
     return arrays, args
 
 
+# Bytes of tensors that a file may have, however small it is. An official
+# supernet has a quarter of it.
+_HARMLESS = 2**30
 # Prefix that PyTorch's DataParallel gives all names.
 _PARALLEL = "module."
 
