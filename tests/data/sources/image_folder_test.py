@@ -179,6 +179,18 @@ class LayoutTest(FolderTest):
         self.fill("test", 0, 0, 0)
         self.assert_refused(f"{self.root}/test must hold images in its classes")
 
+    def test_a_single_class_is_taken_with_a_warning(self):
+        self.fill("train", 12)
+        with self.assertLogs("tf_autoformer", "WARNING") as logs:
+            self.assertEqual(self.load().source.labels, ("cat",))
+        (line,) = logs.output
+        self.assertRegex(line, "images has one class only, cat: ")
+
+    def test_two_classes_are_taken_without(self):
+        self.fill("train", 12, 12)
+        with self.assertNoLogs("tf_autoformer", "WARNING"):
+            self.load()
+
     def test_a_class_whose_name_is_not_utf8_is_refused(self):
         self.fill("train", 2, 2)
         os.mkdir(os.fsencode(self.root / "train") + b"/caf\xe9")
