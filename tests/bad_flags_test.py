@@ -33,6 +33,13 @@ class FlagsTest(processes.MistakeTest):
         ("train", ["--search_space=no.json"], r"cannot read no\.json"),
         ("train", ["--batch_size=abc"], "batch_size=abc"),
         ("train", ["--batch_size=0"], "batch_size is 0.* positive"),
+        (
+            "train",
+            [f"--batch_size=1{'0' * 400}"],
+            "batch_size is 10+[.]{3}0+; it must be at most 2147483647$",
+        ),
+        ("train", ["--epochs=1e300"], r"epochs is 1e\+300; .* at most 21"),
+        ("search", ["--max_params=inf"], "maximum is inf; .* finite"),
         ("train", ["--epochs=nan"], "epochs is nan"),
         ("train", ["--epochs=inf"], "epochs is inf"),
         ("train", ["--epochs=1"], "warmup_epochs is 20.* epochs, 1.0"),
@@ -83,6 +90,8 @@ class FlagsTest(processes.MistakeTest):
             "image_size=8x: .*224x320",
         ),
         ("report", ["--version=0"], "version is 0"),
+        # The system says so, wherever it is asked first.
+        ("report", [f"--workdir={'n' * 300}"], "cannot use n.*: .* too long$"),
     )
 
     def test_a_bad_flag_is_named_and_nothing_is_made(self):
@@ -135,6 +144,30 @@ class FlagsTest(processes.MistakeTest):
                 )
                 self.assertContainsSubset({"workdir", *flags}, texts)
                 self.assertNotIn("", texts.values())
+
+
+class FlagFileTest(processes.MistakeTest):
+    def _describe(self, content: bytes) -> processes.Result:
+        path = self.folder / "some.flags"
+        path.write_bytes(content)
+        return processes.run("describe", f"--flagfile={path}")
+
+    def test_a_byte_order_mark_is_no_part_of_a_flag_file(self):
+        mark = "\ufeff".encode()
+        inner = self.folder / "inner.flags"
+        inner.write_bytes(mark + b"--architecture=autoformer_t\n")
+        for content in (
+            inner.read_bytes(),
+            mark + b"# A comment.\n--architecture=autoformer_t\n",
+            mark + f"--flagfile={inner}\n".encode(),
+        ):
+            result = self._describe(content)
+            self.assertEqual((result.code, result.messages), (0, []))
+            self.assertIn("embed dim 192, depth 13", result.out)
+
+    def test_a_flag_file_that_is_no_text_is_refused(self):
+        result = self._describe(b"--architecture=caf\xe9")
+        self.check_mistake(result, "flagfile must be a text in UTF-8")
 
 
 class NoSupernetTest(processes.MistakeTest):

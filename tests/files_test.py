@@ -69,7 +69,23 @@ class FilesTest(parameterized.TestCase):
             self.assertEqual(reader.read(), b"old")
         self.assertEqual(path.read_bytes(), b"new")
 
-    @parameterized.parameters(b"{", b"", b"\xff\xfe{}")
+    def test_a_byte_order_mark_is_no_part_of_the_json(self):
+        path = self.folder / "marked.json"
+        path.write_bytes(b'\xef\xbb\xbf{"name": "\xc3\xa9"}')
+        self.assertEqual(files.read_json(path), {"name": "é"})
+
+    @parameterized.parameters(
+        b"{",
+        b"",
+        b"\xff\xfe{}",
+        b"\xff",
+        b"NaN",
+        b'{"a": Infinity}',
+        b"[-Infinity]",
+        b"[1e999]",
+        b"[" * 100_000 + b"]" * 100_000,
+        b"1" * 10_000,
+    )
     def test_a_file_that_is_not_json_is_named(self, content):
         path = self.folder / "broken.json"
         path.write_bytes(content)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import os
+import pathlib
 from typing import Literal
 
 from absl.testing import absltest, parameterized
@@ -47,6 +49,12 @@ class RuleTest(parameterized.TestCase):
             [2, _before(3.0), -3, math.nan, -math.inf],
         ),
         (
+            "at_most",
+            rules.at_most(3),
+            [3, 3.0, 2, -(10**400), -math.inf],
+            [4, _after(3.0), 10**400, math.nan, math.inf],
+        ),
+        (
             "below",
             rules.below(1),
             [_before(1.0), 0, -5, -math.inf],
@@ -58,12 +66,38 @@ class RuleTest(parameterized.TestCase):
             [-1, 0, 2, 2.0],
             [_before(-1.0), _after(2.0), *NOT_FINITE],
         ),
+        (
+            "utf8_path",
+            rules.UTF8_PATH,
+            ["", "café", pathlib.Path("a") / "b", "gs://a/b"],
+            ["caf\udce9", "caf\udce9/a", pathlib.Path("caf\udce9")],
+        ),
+        (
+            "literal_path",
+            rules.LITERAL_PATH,
+            ["", "lr=1e-3, {é}", pathlib.Path("a") / "b", "gs://a/b"],
+            ["a[1", "a]", "a*/b", pathlib.Path("a?"), "a\\b", "gs://[a]/b"],
+        ),
     )
     def test_holds_up_to_its_borders_and_not_for_nan(self, rule, kept, broken):
         for value in kept:
             self.assertIs(rule.holds(value), True, value)
         for value in broken:
             self.assertIs(rule.holds(value), False, value)
+
+    def test_the_folders_above_a_relative_path_count(self):
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        for rule, name in (
+            (rules.UTF8_PATH, "caf\udce9"),
+            (rules.LITERAL_PATH, "a[1]"),
+        ):
+            folder = pathlib.Path(self.create_tempdir().full_path, name)
+            folder.mkdir()
+            os.chdir(folder)
+            self.assertFalse(rule.holds("b"))
+            self.assertTrue(rule.holds(before))
+            self.assertTrue(rule.holds(""))
 
     def test_a_seed_fits_into_an_int32(self):
         for value, holds in (
@@ -84,6 +118,8 @@ class RuleTest(parameterized.TestCase):
         (rules.below(1), "below 1"),
         (rules.below(2**31, "2**31"), "below 2**31"),
         (rules.between(0, 10), "from 0 to 10"),
+        (rules.at_most(5), "at most 5"),
+        (rules.UTF8_PATH, "a path in UTF-8"),
     )
     def test_its_text_ends_the_sentence(self, rule, text):
         self.assertEqual(rule.text, text)
@@ -143,6 +179,26 @@ class CheckTest(parameterized.TestCase):
     )
     def test_the_message_names_field_value_and_rule(self, values, message):
         self.assertEqual(self._message(**values), message)
+
+    def test_a_number_that_has_rules_fits_into_an_int32(self):
+        self.assertEqual(_Config(size=2**31 - 1).size, 2**31 - 1)
+        self.assertEqual(_Config(size=1, plain=10**400).plain, 10**400)
+        for value in (2**31, 1e300):
+            self.assertEqual(
+                self._message(size=value),
+                f"size is {value}; it must be at most 2147483647",
+            )
+
+    def test_a_value_of_any_length_is_shown_in_a_short_line(self):
+        self.assertRegex(
+            self._message(size=10**400),
+            r"^size is 1000+\.\.\.0+; it must be at most 2147483647$",
+        )
+        nested = []
+        for _ in range(100_000):
+            nested = [nested]
+        for value in (10**4000, nested, "x" * 10_000, [1] * 10_000):
+            self.assertLess(len(errors.shown(value)), 1001)
 
     def test_fields_are_checked_in_their_order(self):
         wrong = {"size": -1, "share": 2, "color": "blue", "shape": "x"}

@@ -66,6 +66,37 @@ class FlagsTest(parameterized.TestCase):
         self.assertEqual(found.data_dir, "gs://bucket/data")
 
 
+class PathsTest(parameterized.TestCase):
+    def _check(self, binary, flag: str, path: str, rule: str):
+        arguments = ["--workdir=x", f"--{flag}={path}"]
+        with self.assertRaises(errors.InputError) as caught:
+            parse(binary, *arguments)
+        text = f"{flag} is {path!r}; it must be {rule}"
+        self.assertStartsWith(str(caught.exception), text)
+
+    @parameterized.parameters(
+        *((binary, "workdir") for binary in BINARIES.keys() - {describe}),
+        (export, "export_dir"),
+        (train, "teacher"),
+    )
+    def test_what_tensorflow_reads_by_patterns_has_none(self, binary, flag):
+        self._check(binary, flag, "runs/lr=[1]", "a path without [ ] * ?")
+
+    @parameterized.parameters(
+        *((binary, "workdir") for binary in BINARIES),
+        *((binary, "data_dir") for binary in WITH_DATA),
+        *((binary, "image_folder") for binary in WITH_IMAGES),
+        (train, "search_space"),
+        (train, "teacher"),
+        (convert, "official_checkpoint"),
+        (evaluate, "architecture"),
+        (export, "export_dir"),
+        (describe, "picture"),
+    )
+    def test_every_path_is_utf8(self, binary, flag):
+        self._check(binary, flag, "caf\udce9.png", "a path in UTF-8")
+
+
 class ImagesTest(parameterized.TestCase):
     @parameterized.parameters(*WITH_IMAGES)
     def test_the_help_names_every_data_set_that_is_known(self, binary):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,9 @@ from tf_autoformer import errors, flag_fields, interruption, progress
 
 # So that --help lists the flags of whichever binary runs.
 flags.disclaim_key_flags()
+
+
+_MARK = "\ufeff"  # Some editors put it before the first line of a file.
 
 
 def run(main: Callable[[Any], None], options: type) -> None:
@@ -39,10 +43,39 @@ def run(main: Callable[[Any], None], options: type) -> None:
             _fail(1, f"error: {error}")
         except BrokenPipeError:  # The reader of a pipe, head, has enough.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            if error.filename is None:
+                raise
+            # A file that may not be opened, a name that is too long: no
+            # mistake of the code's, wherever it is met.
+            _fail(1, f"error: cannot use {error.filename}: {error.strerror}")
         except interruption.Interrupted as error:
             _fail(128 + error.signal, str(error))
 
-    app.run(guarded)
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+def _parse_flags(arguments: list[str]) -> list[str]:
+    """Parses flags as absl does, whose flag files have no byte-order mark."""
+    try:
+        arguments = [arguments[0], *_expanded(arguments[1:])]
+    except flags.Error:
+        pass  # It is raised and worded again below.
+    except UnicodeDecodeError as error:
+        _fail(1, f"error: flagfile must be a text in UTF-8, but {error}")
+    return app.parse_flags_with_usage(arguments)
+
+
+def _expanded(arguments: list[str]) -> list[str]:
+    """The command line with the lines of its flag files in their place."""
+    result = []
+    for argument in flags.FLAGS.read_flags_from_files(arguments):
+        line = argument.removeprefix(_MARK)
+        if line == argument:
+            result.append(line)
+        elif not re.match(r"\s*($|#|//)", line):
+            result += _expanded([line])  # It may name another flag file.
+    return result
 
 
 def _show_progress() -> None:

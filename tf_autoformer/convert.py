@@ -12,7 +12,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import ClassVar
 
-from tf_autoformer import binary, shared_options
+from tf_autoformer import binary, rules, shared_options
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
@@ -41,7 +41,7 @@ class Options(shared_options.Images):
         out for. Default: the largest.
     """
 
-    workdir: pathlib.Path
+    workdir: pathlib.Path = rules.field(dataclasses.MISSING, rules.LITERAL_PATH)
     official_checkpoint: pathlib.Path | None = None
     export_official: pathlib.Path | None = None
     search_space: search_space_lib.SearchSpace | None = None

@@ -1,8 +1,16 @@
 """The one exception that means a mistake of the user's, not of the code's."""
 
 import contextlib
+import os
 import re
+import reprlib
 from collections.abc import Iterator
+from typing import Any
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlong = 3, 40
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 20
+_SHORT.maxstring = _SHORT.maxother = 1000
 
 
 class InputError(ValueError):
@@ -19,6 +27,13 @@ def about(what: object) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
+
+
+def shown(value: Any) -> str:
+    """A value as messages show it, however long or deep it is."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    return _SHORT.repr(value)
 
 
 def reason(error: Exception) -> str:

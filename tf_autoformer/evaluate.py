@@ -31,7 +31,7 @@ class Options(shared_options.Folders, shared_options.Images):
     architecture: architecture_lib.Architecture
     split: names.Split = "test"
     image_size: model_lib.ImageSize | None = None
-    batch_size: int = rules.field(256, lower_bound=1)
+    batch_size: int = rules.field(256, rules.POSITIVE, lower_bound=1)
 
 
 def main(options: Options) -> None:

@@ -7,7 +7,7 @@ python -m tf_autoformer.export --workdir=DIR --architecture=FILE.json \
 import dataclasses
 import pathlib
 
-from tf_autoformer import binary, shared_options
+from tf_autoformer import binary, rules, shared_options
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
@@ -26,7 +26,9 @@ class Options(shared_options.Folders):
     """
 
     architecture: architecture_lib.Architecture
-    export_dir: pathlib.Path
+    export_dir: pathlib.Path = rules.field(
+        dataclasses.MISSING, rules.LITERAL_PATH
+    )
     image_size: model_lib.ImageSize | None = None
 
 

@@ -9,6 +9,7 @@ import fcntl
 import io
 import json
 import logging
+import math
 import os
 import pathlib
 import shutil
@@ -62,13 +63,32 @@ def read_json(path: str | os.PathLike[str]) -> Any:
       InputError: The file is missing, unreadable or not JSON.
     """
     try:
-        return json.loads(pathlib.Path(path).read_text())
+        return parse_json(pathlib.Path(path).read_bytes())
     except OSError as error:
         raise errors.InputError(
             f"cannot read {path}: {error.strerror}"
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise errors.InputError(f"{path} is not JSON: {error}") from error
+
+
+def parse_json(content: bytes) -> Any:
+    """Parses JSON, which has no NaN and no infinity. A byte-order mark may be.
+
+    Raises:
+      ValueError: The content is not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(content, parse_float=_finite, parse_constant=_finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
 
 
 @contextlib.contextmanager

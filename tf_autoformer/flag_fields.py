@@ -168,9 +168,11 @@ def _define_flag(field: dataclasses.Field, default: Any, text: str) -> Reader:
         holder = kind.define(field.name, default, text, **more)
 
     def read() -> Any:
-        if holder.value is None or kind.convert is None:
-            return holder.value
-        return kind.convert(field, holder.value)
+        value = holder.value
+        if value is not None and kind.convert is not None:
+            value = kind.convert(field, value)
+        rules.check_value(field, value)
+        return value
 
     return read
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from absl import flags
 
-from tf_autoformer import errors
+from tf_autoformer import errors, rules
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import published, search_space
@@ -52,6 +52,7 @@ def _define_list(
 
 
 def _path(field: dataclasses.Field, text: str) -> pathlib.Path:
+    rules.require(field.name, text, rules.UTF8_PATH)
     path = pathlib.Path(os.path.expanduser(text))
     suffix = field.metadata.get("suffix")
     if suffix and path.suffix.lower() != suffix:

@@ -18,8 +18,8 @@ class Folders:
         ~/tensorflow_datasets.
     """
 
-    workdir: pathlib.Path
-    data_dir: str | None = None
+    workdir: pathlib.Path = rules.field(dataclasses.MISSING, rules.LITERAL_PATH)
+    data_dir: str | None = rules.field(None, rules.UTF8_PATH)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,7 @@ class Images:
         rules.Rule(
             "a folder of this machine", lambda folder: "://" not in folder
         ),
+        rules.UTF8_PATH,
     )
 
     def __post_init__(self) -> None:

@@ -121,6 +121,21 @@ class CandidateFileTest(parameterized.TestCase):
 
     @parameterized.parameters(
         "",
+        "[" * 100_000,
+        *(
+            f'{{"generation": 0, "accuracy": {accuracy}, "params": {params}, '
+            '"architecture": {"embed_dim": 4, "depth": 1, "num_heads": [1], '
+            '"mlp_ratio": [1]}}'
+            for accuracy, params in (
+                ("NaN", "1"),
+                ("Infinity", "1"),
+                ("7.5", "1"),
+                ("-0.1", "1"),
+                ("0.5", "NaN"),
+                ("0.5", "1e999"),
+                ("0.5", "1" + "0" * 400),
+            )
+        ),
         '{"generation": 0, "accur',
         "[1, 2]",
         "3",

@@ -6,6 +6,7 @@ import os
 import pathlib
 import pickle
 import sys
+import zipfile
 from unittest import mock
 
 import numpy as np
@@ -78,6 +79,20 @@ class ReadTest(TorchFileTest):
         found, args = self._read(TENSORS, _use_new_zipfile_serialization=is_zip)
         self._check_tensors(found)
         self.assertEmpty(args)
+
+    @parameterized.parameters(True, False)
+    def test_the_prefix_of_a_parallel_model_is_dropped(self, is_bare):
+        model = torch.nn.Module()
+        model.head = torch.nn.Linear(3, 2)
+        model.load_state_dict(TENSORS)
+        state = torch.nn.DataParallel(model).state_dict()
+        self.assertIn("module.head.bias", state)
+        found, _ = self._read(state if is_bare else {"model": state})
+        self._check_tensors(found)
+
+    def test_a_prefix_that_only_some_names_have_stays(self):
+        found, _ = self._read({"module.a": torch.ones(1), "b": torch.ones(1)})
+        self.assertCountEqual(found, ["module.a", "b"])
 
     @parameterized.parameters(torch.float16, torch.bfloat16, torch.float64)
     def test_other_floats_become_float32(self, dtype):
@@ -178,6 +193,42 @@ class RefusalTest(TorchFileTest):
     def test_content_that_is_no_named_floats(self, content, pattern):
         torch.save(content, self.path)
         self._check_refused(pattern)
+
+    def test_an_archive_that_unpacks_to_more_than_its_size(self):
+        torch.save({"a": torch.zeros(100_000)}, self.path)
+        packed = self.folder / "packed.pth"
+        with (
+            zipfile.ZipFile(self.path) as plain,
+            zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive,
+        ):
+            for name in plain.namelist():
+                archive.writestr(name, plain.read(name))
+        self.assertLess(packed.stat().st_size, 10_000)
+        packed.replace(self.path)
+        # Neither to check it nor to load it.
+        with mock.patch.object(zipfile.ZipFile, "testzip") as check:
+            self._check_refused(r"unpacks from \d,\d+ to 400,\d+ bytes; ")
+        check.assert_not_called()
+
+    @parameterized.product(
+        is_zip=(True, False), dtype=(torch.float32, torch.float16)
+    )
+    def test_more_numbers_than_a_file_can_hold(self, is_zip, dtype):
+        repeated = torch.zeros(1, dtype=dtype).expand(10**12)
+        torch.save(
+            {"model": {"a": repeated}},
+            self.path,
+            _use_new_zipfile_serialization=is_zip,
+        )
+        self._check_refused("a of 1,000,000,000,000 numbers must fit")
+
+    def test_many_tensors_of_the_same_numbers(self):
+        # Three of 0.4 GB. A GiB is taken of any file.
+        whole = torch.zeros(1).expand(10**8)
+        torch.save({str(i): whole for i in range(2)}, self.path)
+        self.assertLen(torch_file.read(self.path)[0], 2)
+        torch.save({str(i): whole for i in range(3)}, self.path)
+        self._check_refused(": 2 of 100,000,000 numbers must fit")
 
     @parameterized.named_parameters(
         ("sparse", torch.ones(2, 3).to_sparse()),

@@ -102,6 +102,7 @@ class RangeTest(parameterized.TestCase):
         (None, 0, "maximum is 0; it must be positive"),
         (-5, None, "minimum is -5; it must be positive"),
         (None, float("nan"), "maximum is nan; it must be positive"),
+        (None, float("inf"), "maximum is inf; it must be finite"),
         (
             2e6,
             1e6,

@@ -56,6 +56,8 @@ class ModelConfigTest(parameterized.TestCase):
         ("patch_size", 0, "patch_size is 0; it must be positive"),
         ("channels", 0, "channels is 0; it must be positive"),
         ("head_dim", 0, "head_dim is 0; it must be positive"),
+        ("head_dim", 10**9, "head_dim is 1000000000; .* at most 100000"),
+        ("image_size", 16 * 10**8, "image_size is 16.*; .* at most 100000"),
         ("max_relative_offset", 0, "max_relative_offset is 0; .* positive"),
         ("init_stddev", 0.0, "init_stddev is 0.0; it must be positive"),
         ("image_size", 30, "image_size is 30; .* multiple of patch_size, 16"),

@@ -47,6 +47,14 @@ class ParsingTest(parameterized.TestCase):
                 str(caught.exception), f"depths[1] is {value!r}; {rule}"
             )
 
+    def test_a_whole_number_that_is_too_large_is_refused(self):
+        self.assertEqual(parsing.integer("depth", 100_000), 100_000)
+        for value in (100_001, 10**400):
+            with self.assertRaisesRegex(
+                errors.InputError, "^depth is 10.{1,50}; .* at most 100000$"
+            ):
+                parsing.integer("depth", value)
+
     def test_what_is_no_positive_number_is_refused(self):
         rule = "it must be a positive number below 1000"
         for value in NO_NUMBERS:

@@ -191,6 +191,13 @@ class AllocationTest(parameterized.TestCase):
         (Allocation(8, 1, 1, 0.5), (8,), (0.5,)),
         (Allocation(4, 1, 1, 0.25), (4,), (0.25,)),
         (Allocation(16, 1, 1, 1.0), (8, 16), (0.5, 1.0)),
+        # Of 8, a ratio of 3.5 has 28 hidden units, as the largest has.
+        (
+            Allocation(16, 1, 1, 3.5625),
+            (8, 16),
+            (0.5, 1, 1.5, 2, 2.5, 3, 3.5625),
+        ),
+        (Allocation(1, 1, 1, 1.0), (1,), (1.0,)),
     )
     def test_everything_in_a_small_one(self, allocation, embed_dims, ratios):
         space = search_space.everything_in(allocation)

@@ -11,6 +11,8 @@ from tf_autoformer.evolution import selection
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost
 
+_MOST = 2**63 - 1  # Largest cost that a line may have.
+
 
 class CandidateFile:
     """A JSON-lines file, one line for each evaluated candidate.
@@ -49,7 +51,7 @@ class CandidateFile:
         whole, _, torn = self._path.read_bytes().rpartition(b"\n")
         for number, line in enumerate(whole.splitlines(), 1):
             try:
-                candidate = _parse(json.loads(line))
+                candidate = _parse(files.parse_json(line))
                 for each in self._costs:
                     if each.name not in candidate.costs:
                         raise KeyError(each.name)
@@ -82,9 +84,12 @@ class CandidateFile:
 
 
 def _parse(values: dict[str, Any]) -> selection.Candidate:
+    accuracy = float(values.pop("accuracy"))
+    if not 0 <= accuracy <= 1:
+        raise ValueError(f"accuracy is {accuracy}; it must be in [0, 1]")
     return selection.Candidate(
         generation=int(values.pop("generation")),
-        accuracy=float(values.pop("accuracy")),
+        accuracy=accuracy,
         architecture=architecture_lib.Architecture.from_dict(
             values.pop("architecture")
         ),
@@ -95,5 +100,7 @@ def _parse(values: dict[str, Any]) -> selection.Candidate:
 def _number(value: Any) -> float:
     """A number as JSON has it: an integer stays one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is not a number")
+        raise TypeError(f"{errors.shown(value)} is not a number")
+    if abs(value) > _MOST:
+        raise ValueError(f"{errors.shown(value)} is more than {_MOST}")
     return value

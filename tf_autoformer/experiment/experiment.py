@@ -58,7 +58,8 @@ class Experiment:
         version = values.get("version", 1)
         if version not in range(1, VERSION + 1):
             raise errors.InputError(
-                f"version is {version!r}; this program reads 1 to {VERSION}"
+                f"version is {errors.shown(version)}; this program "
+                f"reads 1 to {VERSION}"
             )
         return cls(
             dataset=parsing.typed("dataset", values["dataset"], str),

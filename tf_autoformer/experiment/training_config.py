@@ -56,7 +56,9 @@ class TrainingConfig:
     label_smoothing: float = rules.field(
         0.1, rules.NOT_NEGATIVE, rules.below(1)
     )
-    teacher: str = rules.field("", before="")
+    teacher: str = rules.field(
+        "", rules.UTF8_PATH, rules.LITERAL_PATH, before=""
+    )
     ema_decay: float = rules.field(
         0.0, rules.NOT_NEGATIVE, rules.below(1), before=0.0
     )

@@ -38,15 +38,17 @@ def read(
 
     Args:
       path: Path of a file that holds `{"model": tensors, "args": options, …}`,
-        as the official code saves it, or the tensors alone.
+        as the official code saves it, or the tensors alone. The names may
+        all have the prefix "module." of a model in DataParallel.
 
     Returns:
       Mapping of names to float32 tensors, and the options, which are empty if
       the file has none.
 
     Raises:
-      InputError: The file is missing or damaged, holds code, or is no such
-        checkpoint, or PyTorch is not installed.
+      InputError: The file is missing or damaged, holds code, is no such
+        checkpoint, or unpacks to more than its own size, or PyTorch is not
+        installed.
     """
     torch = _torch()
     try:
@@ -58,8 +60,10 @@ def read(
         ):
             # A warning of pickle's version, ahead of the error that follows.
             warnings.simplefilter("ignore")
-            _check_sums(file)
+            _check_archive(file, path)
             content = torch.load(file, map_location="cpu", weights_only=True)
+    except errors.InputError:
+        raise
     # PyTorch raises errors of many types: KeyError, EOFError, RuntimeError, …
     except Exception as error:
         if isinstance(error, OSError) and error.filename:
@@ -88,6 +92,8 @@ def read(
             f"{type(tensors).__name__}"
         )
     arrays = {}
+    size = os.path.getsize(path)
+    left = max(size, _HARMLESS)
     for key, tensor in tensors.items():
         if not (
             isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
@@ -97,6 +103,13 @@ def read(
                 f"{path}: {key} must be a tensor of floats; it is {kind}"
             )
         try:
+            # A stride of 0 makes any number of elements of one.
+            left -= tensor.numel() * tensor.element_size()
+            if left < 0:
+                raise errors.InputError(
+                    f"{path}: {key} of {tensor.numel():,} numbers must fit "
+                    f"into the file, which has {size:,} bytes"
+                )
             arrays[str(key)] = tensor.detach().to(torch.float32).numpy()
         # A sparse, nested or empty (meta) tensor cannot be converted.
         except (TypeError, RuntimeError) as error:
@@ -104,13 +117,37 @@ def read(
                 f"{path}: {key} must be an array; it is a tensor that cannot "
                 "be made one"
             ) from error
+    if all(name.startswith(_PARALLEL) for name in arrays):
+        arrays = {
+            name.removeprefix(_PARALLEL): array
+            for name, array in arrays.items()
+        }
     return arrays, args
 
 
-def _check_sums(file: BinaryIO) -> None:
-    """Raises `BadZipFile` if the file is an archive with a damaged member."""
+# Bytes of tensors that a file may have, however small it is. An official
+# supernet has a quarter of it.
+_HARMLESS = 2**30
+# Prefix that PyTorch's DataParallel gives all names.
+_PARALLEL = "module."
+
+
+def _check_archive(file: BinaryIO, path: str | os.PathLike[str]) -> None:
+    """Checks a file that is an archive before anything is unpacked.
+
+    Raises:
+      InputError: It would unpack to more than its own size.
+      BadZipFile: A member is damaged.
+    """
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+            size = os.path.getsize(path)
+            if unpacked > size:
+                raise errors.InputError(
+                    f"{path} unpacks from {size:,} to {unpacked:,} bytes; it "
+                    "must be as PyTorch writes it, which packs nothing"
+                )
             if archive.testzip() is not None:
                 raise zipfile.BadZipFile
     file.seek(0)

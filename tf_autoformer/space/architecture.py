@@ -9,6 +9,11 @@ from tf_autoformer import errors, files
 from tf_autoformer.space import parsing
 
 
+def hidden_dim(embed_dim: int, mlp_ratio: float) -> int:
+    """The number of hidden units of a block's MLP."""
+    return int(embed_dim * mlp_ratio)
+
+
 @dataclasses.dataclass(frozen=True)
 class Architecture:
     """A subnet's dimensions (paper, section 3.1).
@@ -33,6 +38,12 @@ class Architecture:
                 raise errors.InputError(
                     f"{field} has {entries} entries for depth {self.depth}; "
                     "it needs one for each block"
+                )
+        for block, ratio in enumerate(self.mlp_ratio):
+            if hidden_dim(self.embed_dim, ratio) < 1:
+                raise errors.InputError(
+                    f"mlp_ratio[{block}] is {ratio:g}; times embed_dim, "
+                    f"{self.embed_dim}, it must be 1 hidden unit or more"
                 )
 
     @classmethod

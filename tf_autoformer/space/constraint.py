@@ -1,6 +1,7 @@
 """Resource constraints, and random architectures that satisfy them."""
 
 import dataclasses
+import math
 import random
 from collections.abc import Mapping
 
@@ -37,6 +38,8 @@ class Range:
                 raise errors.InputError(
                     f"{end} is {value:g}; it must be positive"
                 )
+            if value == math.inf:
+                raise errors.InputError(f"{end} is inf; it must be finite")
         if (
             self.minimum is not None
             and self.maximum is not None

@@ -45,7 +45,7 @@ def of(architecture: architecture_lib.Architecture) -> Extents:
         embed_dim=architecture.embed_dim,
         num_heads=architecture.num_heads,
         hidden_dim=tuple(
-            int(architecture.embed_dim * ratio)
+            architecture_lib.hidden_dim(architecture.embed_dim, ratio)
             for ratio in architecture.mlp_ratio
         ),
     )

@@ -41,12 +41,12 @@ class ModelConfig:
 
     num_classes: int = rules.field(dataclasses.MISSING, rules.POSITIVE)
     image_size: ImageSize = 224
-    patch_size: int = rules.field(16, rules.POSITIVE)
-    channels: int = rules.field(3, rules.POSITIVE)
-    head_dim: int = rules.field(64, rules.POSITIVE)
+    patch_size: int = rules.field(16, *rules.SIZE)
+    channels: int = rules.field(3, *rules.SIZE)
+    head_dim: int = rules.field(64, *rules.SIZE)
     pooling: Pooling = "average"
     position: Position = "both"
-    max_relative_offset: int = rules.field(14, rules.POSITIVE)
+    max_relative_offset: int = rules.field(14, *rules.SIZE)
     qkv_bias_layout: BiasLayout = rules.field("heads", before="heads")
     drop_path: float = rules.field(
         0.1, rules.Rule("in [0, 1)", lambda rate: 0 <= rate < 1)
@@ -60,6 +60,7 @@ class ModelConfig:
                 raise errors.InputError(
                     f"image_size is {self.image_size}; it must be positive"
                 )
+            rules.require("image_size", side, rules.at_most(rules.LARGEST_SIZE))
             if side % self.patch_size:
                 raise errors.InputError(
                     f"image_size is {self.image_size}; it must be a multiple "

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from tf_autoformer import errors
+from tf_autoformer import errors, rules
 
 _Number = TypeVar("_Number", int, float)
 
@@ -52,7 +52,9 @@ def mapping(field: str, value: Any) -> Mapping[str, Any]:
       InputError: The value is no mapping.
     """
     if not isinstance(value, Mapping):
-        raise errors.InputError(f"{field} is {value!r}; it must be a mapping")
+        raise errors.InputError(
+            f"{field} is {errors.shown(value)}; it must be a mapping"
+        )
     return value
 
 
@@ -103,7 +105,9 @@ def typed(name: str, value: Any, kind: Any) -> Any:
         kind = fitting[0] if fitting else parts[0]
         parts = typing.get_args(kind)
     if not _fits(value, kind):
-        raise errors.InputError(f"{name} is {value!r}, of the wrong type")
+        raise errors.InputError(
+            f"{name} is {errors.shown(value)}, of the wrong type"
+        )
     if typing.get_origin(kind) is tuple:
         return tuple(
             typed(name, entry, part)
@@ -130,12 +134,14 @@ def integer(field: str, value: Any) -> int:
     """A positive whole number.
 
     Raises:
-      InputError: The value is not a positive whole number.
+      InputError: The value is not a positive whole number, or too large.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise errors.InputError(
-            f"{field} is {value!r}; it must be a positive whole number"
+            f"{field} is {errors.shown(value)}; it must be a positive "
+            "whole number"
         )
+    rules.require(field, value, rules.at_most(rules.LARGEST_SIZE))
     return value
 
 
@@ -151,7 +157,8 @@ def number(field: str, value: Any) -> float:
         or not 0 < value < _MOST
     ):
         raise errors.InputError(
-            f"{field} is {value!r}; it must be a positive number below {_MOST}"
+            f"{field} is {errors.shown(value)}; it must be a positive "
+            f"number below {_MOST}"
         )
     return float(value)
 
@@ -180,7 +187,9 @@ def _entries(
     field: str, values: Any, checked: Callable[[str, Any], _Number]
 ) -> tuple[_Number, ...]:
     if not isinstance(values, list):
-        raise errors.InputError(f"{field} is {values!r}; it must be a list")
+        raise errors.InputError(
+            f"{field} is {errors.shown(values)}; it must be a list"
+        )
     return tuple(
         checked(f"{field}[{index}]", value)
         for index, value in enumerate(values)

@@ -72,6 +72,19 @@ class SearchSpace:
                 raise errors.InputError(
                     f"{name} is {choices}; choices must be positive"
                 )
+        # Else two candidates are one, or an MLP is none.
+        for embed_dim in self.embed_dims:
+            units = [
+                architecture_lib.hidden_dim(embed_dim, ratio)
+                for ratio in self.mlp_ratios
+            ]
+            if units[0] < 1 or len(set(units)) < len(units):
+                raise errors.InputError(
+                    f"mlp_ratios is {self.mlp_ratios}; each must give more "
+                    "hidden units than the one before, the first at least 1; "
+                    f"with embed_dim {embed_dim} they give "
+                    f"{', '.join(map(str, units))}"
+                )
         if self.allocation is not None:
             self._require_fit(self.allocation)
 
@@ -79,7 +92,7 @@ class SearchSpace:
         """Raises unless the supernet holds every choice."""
         # The hidden units must fit, whatever the ratio is called.
         units, needed = (
-            int(subnet.embed_dim * subnet.mlp_ratio[0])
+            architecture_lib.hidden_dim(subnet.embed_dim, subnet.mlp_ratio[0])
             for subnet in (allocation.architecture, self.largest)
         )
         for name, size, largest, unit in (
@@ -111,8 +124,8 @@ class SearchSpace:
             name not in published.NAMES for name in names
         ):
             raise errors.InputError(
-                f"published is {names!r}; it must be a list of some of "
-                f"{', '.join(published.NAMES)}"
+                f"published is {errors.shown(names)}; it must be a list of "
+                f"some of {', '.join(published.NAMES)}"
             )
         return cls(
             embed_dims=parsing.integers("embed_dims", values["embed_dims"]),
@@ -237,9 +250,16 @@ def everything_in(allocation: Allocation) -> SearchSpace:
     dimensions are in steps of 8 and MLP ratios in steps of 0.5.
     """
     embed_dims = range(8, allocation.embed_dim, 8)
-    ratios = [step / 2 for step in range(1, int(2 * allocation.mlp_ratio) + 1)]
+    dims = (*embed_dims, allocation.embed_dim)
+    # Only those that give more than 0 and fewer hidden units than the largest.
+    largest = architecture_lib.hidden_dim(dims[0], allocation.mlp_ratio)
+    ratios = [
+        step / 2
+        for step in range(1, int(2 * allocation.mlp_ratio) + 1)
+        if 0 < architecture_lib.hidden_dim(dims[0], step / 2) < largest
+    ]
     return SearchSpace(
-        embed_dims=(*embed_dims, allocation.embed_dim),
+        embed_dims=dims,
         depths=tuple(range(1, allocation.depth + 1)),
         num_heads=tuple(range(1, allocation.num_heads + 1)),
         mlp_ratios=tuple(sorted({*ratios, allocation.mlp_ratio})),

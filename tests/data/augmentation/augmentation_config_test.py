@@ -24,6 +24,8 @@ class AugmentationConfigTest(parameterized.TestCase):
         ("cutmix_switch", -0.1, "from 0 to 1"),
         ("repeated_augmentation", 0, "from 1 to 100"),
         ("mixup", math.nan, "0 or more"),
+        ("mixup", 1e-31, "0, or 1e-30 or more"),
+        ("cutmix", 5e-324, "0, or 1e-30 or more"),
         ("crop_area", math.nan, "from 0 to 1"),
     )
     def test_what_is_beyond_its_limits_is_named(self, field, value, rule):

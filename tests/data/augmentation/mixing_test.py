@@ -90,6 +90,16 @@ class MixTest(parameterized.TestCase):
         shares = np.array([_mix(recipe, seed)[2] for seed in range(60)])
         np.testing.assert_allclose(shares * (1 - shares), 0, atol=1e-3)
 
+    @parameterized.parameters("mixup", "cutmix")
+    def test_the_smallest_alpha_is_drawn_without_nan(self, field):
+        recipe = dataclasses.replace(augmentation_config.NONE, **{field: 1e-30})
+        for seed in range(20):
+            images, targets, share = _mix(recipe, seed)
+            self.assertTrue(np.isfinite(images).all())
+            self.assertTrue(np.isfinite(targets).all())
+            if field == "mixup":  # A box may reach beyond the image.
+                self.assertIn(share, (0, 1))
+
     @parameterized.parameters((0.0, 0), (0.5, 100), (1.0, 200))
     def test_cutmix_is_in_as_many_batches_as_asked(self, switch, expected):
         recipe = dataclasses.replace(BOTH, cutmix_switch=switch)

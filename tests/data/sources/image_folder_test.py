@@ -179,6 +179,35 @@ class LayoutTest(FolderTest):
         self.fill("test", 0, 0, 0)
         self.assert_refused(f"{self.root}/test must hold images in its classes")
 
+    def test_a_single_class_is_taken_with_a_warning(self):
+        self.fill("train", 12)
+        with self.assertLogs("tf_autoformer", "WARNING") as logs:
+            self.assertEqual(self.load().source.labels, ("cat",))
+        (line,) = logs.output
+        self.assertRegex(line, "images has one class only, cat: ")
+
+    def test_two_classes_are_taken_without(self):
+        self.fill("train", 12, 12)
+        with self.assertNoLogs("tf_autoformer", "WARNING"):
+            self.load()
+
+    def test_a_class_whose_name_is_not_utf8_is_refused(self):
+        self.fill("train", 2, 2)
+        os.mkdir(os.fsencode(self.root / "train") + b"/caf\xe9")
+        with self.assertRaisesRegex(
+            errors.InputError, r"class 'caf\\udce9' must be in UTF-8$"
+        ):
+            datasets.source(self.name)
+
+    def test_an_image_whose_name_is_not_utf8_is_an_image(self):
+        self.fill("train", 3, 3)
+        folder = os.fsencode(self.root / "train" / "cat")
+        shutil.copy(folder + b"/0.png", folder + b"/caf\xe9.png")
+        (self.root / "test" / "cat").mkdir(parents=True)
+        shutil.copy(folder + b"/0.png", os.fsencode(self.root / "test/cat"))
+        splits = self.splits()
+        self.assertLen(splits["train"] + splits["validation"], 7)
+
     def test_a_file_is_refused(self):
         self.root.write_text("content")
         self.assert_refused(

@@ -4,6 +4,11 @@ import dataclasses
 
 from tf_autoformer import rules
 
+# A draw of a smaller alpha overflows float32 on its way.
+_DRAWN = rules.Rule(
+    "0, or 1e-30 or more", lambda alpha: alpha == 0 or alpha >= 1e-30
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class AugmentationConfig:
@@ -39,8 +44,8 @@ class AugmentationConfig:
     randaugment_stddev: float = rules.field(0.5, rules.between(0, 10))
     color_jitter: float = rules.field(0.4, rules.between(0, 1))
     random_erasing: float = rules.field(0.25, rules.between(0, 1))
-    mixup: float = rules.field(0.8, rules.NOT_NEGATIVE)
-    cutmix: float = rules.field(1.0, rules.NOT_NEGATIVE)
+    mixup: float = rules.field(0.8, rules.NOT_NEGATIVE, _DRAWN)
+    cutmix: float = rules.field(1.0, rules.NOT_NEGATIVE, _DRAWN)
     cutmix_switch: float = rules.field(0.5, rules.between(0, 1))
     repeated_augmentation: int = rules.field(3, rules.between(1, 100))
 

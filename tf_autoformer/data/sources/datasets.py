@@ -134,15 +134,26 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     if name.startswith(names.FOLDER):
         layout = image_folder.find_layout(name.removeprefix(names.FOLDER))
         images = image_folder.ImageFolder(layout, root)
-        return Dataset(Source(layout.classes), images)
+        return _warned(Dataset(Source(layout.classes), images), name)
     builder = _builder(name, root)
     # Now rather than after hours of preparing a data set that cannot be used.
     found = _source(builder, name)
     if not builder.data_path.exists():
         _prepare(builder, name, root)
         found = _source(builder, name)  # Now with the names of the classes.
-    splits = _SPLITS.get(builder.name)
-    return Dataset(found, prepared.Prepared(builder, found.labels, splits))
+    images = prepared.Prepared(builder, found.labels, _SPLITS.get(builder.name))
+    return _warned(Dataset(found, images), name)
+
+
+def _warned(dataset: Dataset, name: str) -> Dataset:
+    """The data set. A warning is logged if nothing can be learned from it."""
+    if dataset.source.num_classes == 1:
+        _LOGGER.warning(
+            "%s has one class only, %s: every model is right on every image",
+            name,
+            *dataset.source.labels,
+        )
+    return dataset
 
 
 def _root(data_dir: str | None) -> str:

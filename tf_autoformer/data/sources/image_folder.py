@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from tf_autoformer import errors
+from tf_autoformer import errors, rules
 from tf_autoformer.data.sources import image_check, withholding
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
@@ -74,6 +74,12 @@ def find_layout(root: str) -> Layout:
             f"image_folder is {root!r}; {_join(root, training[0])} must hold "
             "a folder of images for each class, but holds no folder"
         )
+    for name in classes:  # Exports hold these names, as TensorFlow's strings.
+        if not rules.is_utf8(name):
+            raise errors.InputError(
+                f"image_folder is {root!r}; the name of its class {name!r} "
+                "must be in UTF-8"
+            )
     for part in (*training[1:], *([] if test is None else [test])):
         for name in _folders(os.path.join(root, part)):
             if name not in classes:
