@@ -4,16 +4,29 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_autoformer.data import bmp
+
 # It gives Pillow's pixels to the bit. TensorFlow's default is up to six levels
 # off and takes as long.
 DCT_METHOD = "INTEGER_ACCURATE"
 
 
 def decode(image: tf.Tensor) -> tf.Tensor:
-    """Decodes JPEG, PNG, GIF or BMP bytes to uint8 [height, width, 3]."""
-    return tf.cond(
-        tf.io.is_jpeg(image),
-        lambda: tf.io.decode_jpeg(image, channels=3, dct_method=DCT_METHOD),
+    """Decodes JPEG, PNG, GIF or BMP bytes to uint8 [height, width, 3].
+
+    The pixels are those of Pillow's `convert("RGB")`, except that 16 bits keep
+    the upper 8 and that transparent pixels of a GIF are black.
+    """
+    return tf.case(
+        [
+            (
+                tf.io.is_jpeg(image),
+                lambda: tf.io.decode_jpeg(
+                    image, channels=3, dct_method=DCT_METHOD
+                ),
+            ),
+            (bmp.is_bmp(image), lambda: bmp.decode(image)),
+        ],
         lambda: tf.io.decode_image(image, channels=3, expand_animations=False),
     )
 
