@@ -6,7 +6,7 @@ import io
 import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.serving import savedmodel
@@ -63,6 +63,17 @@ class ImageBytesTest(absltest.TestCase):
             r"BMP must be whole and have 1, 4, .*\] \[16\] \[0\] \[40\]",
         ):
             self.pixels(bytes(encoded))
+
+    def test_the_answer_is_to_the_upright_image(self):
+        image = _photograph().resize((SIZE, SIZE - 2))
+        for orientation in range(1, 9):
+            exif = Image.Exif()
+            exif[0x0112] = orientation
+            encoded = _encoded(image, "PNG", exif=exif)
+            upright = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded)))
+            np.testing.assert_array_equal(
+                self.pixels(encoded), self.pixels(_encoded(upright, "PNG"))
+            )
 
 
 if __name__ == "__main__":

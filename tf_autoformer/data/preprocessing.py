@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_autoformer.data import bmp
+from tf_autoformer.data import bmp, orientation
 
 # It gives Pillow's pixels to the bit. TensorFlow's default is up to six levels
 # off and takes as long.
@@ -15,9 +15,10 @@ def decode(image: tf.Tensor) -> tf.Tensor:
     """Decodes JPEG, PNG, GIF or BMP bytes to uint8 [height, width, 3].
 
     The pixels are those of Pillow's `convert("RGB")`, except that 16 bits keep
-    the upper 8 and that transparent pixels of a GIF are black.
+    the upper 8 and that transparent pixels of a GIF are black. The image is
+    upright: it is turned as its EXIF says.
     """
-    return tf.case(
+    pixels = tf.case(
         [
             (
                 tf.io.is_jpeg(image),
@@ -29,6 +30,7 @@ def decode(image: tf.Tensor) -> tf.Tensor:
         ],
         lambda: tf.io.decode_image(image, channels=3, expand_animations=False),
     )
+    return orientation.apply(pixels, orientation.read(image))
 
 
 def to_rgb(
