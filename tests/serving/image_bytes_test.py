@@ -75,6 +75,14 @@ class ImageBytesTest(absltest.TestCase):
                 self.pixels(encoded), self.pixels(_encoded(upright, "PNG"))
             )
 
+    def test_of_a_thin_image_the_centre_counts(self):
+        image = Image.new("RGB", (9_999, 1))
+        image.paste((200, 100, 50), (4_990, 0, 5_010, 1))
+        found = self.pixels(_encoded(image, "PNG"))
+        np.testing.assert_allclose(
+            found[0], np.broadcast_to([200, 100, 50], found[0].shape), atol=0.01
+        )
+
 
 if __name__ == "__main__":
     absltest.main()
