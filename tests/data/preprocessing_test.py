@@ -170,6 +170,42 @@ class CropTest(parameterized.TestCase):
             centre = (shape[axis] - 1) / 2
             self.assertAlmostEqual(along.mean(), centre, delta=0.55 * step)
 
+    @parameterized.parameters(
+        ((375, 500), (224, 224)),
+        ((501, 333), (224, 224)),
+        ((31, 1000), (32, 48)),
+        ((9, 7), (32, 32)),
+        ((257, 64), (48, 32)),
+    )
+    def test_it_is_the_centre_of_the_whole_image_resized(self, shape, size):
+        image = _random(*shape, 3)
+        scale = np.max(np.divide(size, shape)) / 0.875
+        whole = tf.image.resize(
+            image,
+            np.int32(np.round(np.multiply(shape, scale))),
+            method="bicubic",
+            antialias=True,
+        )
+        expected = tf.image.resize_with_crop_or_pad(whole, *size)
+        found = preprocessing.to_rgb(tf.constant(image), size, crop=0.875)
+        np.testing.assert_allclose(
+            255 * found, np.clip(expected, 0, 255), atol=0.1
+        )
+
+    @parameterized.parameters(False, True)
+    def test_a_thin_image_is_not_resized_as_a_whole(self, is_tall):
+        # The whole would have 2,560,000,000 pixels to a side.
+        image = np.zeros([1, 10_000_000, 3], np.uint8)
+        image[:, 4_999_990:5_000_010] = 200, 100, 50
+        if is_tall:
+            image = image.swapaxes(0, 1)
+        found = preprocessing.to_rgb(tf.constant(image), (224, 224), 0.875)
+        np.testing.assert_allclose(
+            255 * found,
+            np.broadcast_to([200, 100, 50], [224, 224, 3]),
+            atol=0.01,
+        )
+
 
 class NormalizeTest(absltest.TestCase):
     def test_each_channel_by_its_own_mean_and_deviation(self):

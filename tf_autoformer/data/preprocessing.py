@@ -4,18 +4,33 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_autoformer.data import bmp, orientation
+
 # It gives Pillow's pixels to the bit. TensorFlow's default is up to six levels
 # off and takes as long.
 DCT_METHOD = "INTEGER_ACCURATE"
 
 
 def decode(image: tf.Tensor) -> tf.Tensor:
-    """Decodes JPEG, PNG, GIF or BMP bytes to uint8 [height, width, 3]."""
-    return tf.cond(
-        tf.io.is_jpeg(image),
-        lambda: tf.io.decode_jpeg(image, channels=3, dct_method=DCT_METHOD),
+    """Decodes JPEG, PNG, GIF or BMP bytes to uint8 [height, width, 3].
+
+    The pixels are those of Pillow's `convert("RGB")`, except that 16 bits keep
+    the upper 8 and that transparent pixels of a GIF are black. The image is
+    upright: it is turned as its EXIF says.
+    """
+    pixels = tf.case(
+        [
+            (
+                tf.io.is_jpeg(image),
+                lambda: tf.io.decode_jpeg(
+                    image, channels=3, dct_method=DCT_METHOD
+                ),
+            ),
+            (bmp.is_bmp(image), lambda: bmp.decode(image)),
+        ],
         lambda: tf.io.decode_image(image, channels=3, expand_animations=False),
     )
+    return orientation.apply(pixels, orientation.read(image))
 
 
 def to_rgb(
@@ -33,17 +48,50 @@ def to_rgb(
     Returns:
       Image float32 [*size, 3], RGB in [0, 1].
     """
+    if crop is not None:
+        pixels = _cropped(image, size, crop)
+        if pixels.shape[-1] == 1:
+            pixels = tf.image.grayscale_to_rgb(pixels)
+        return tf.ensure_shape(pixels, [*size, 3])
     pixels = tf.image.convert_image_dtype(image, tf.float32)
     if pixels.shape[-1] == 1:
         pixels = tf.image.grayscale_to_rgb(pixels)
-    if crop is not None:
-        shape = tf.cast(tf.shape(pixels)[:2], tf.float64)
-        scale = tf.reduce_max(size / shape) / crop
-        pixels = resize(pixels, tf.cast(tf.round(shape * scale), tf.int32))
-        pixels = tf.image.resize_with_crop_or_pad(pixels, *size)
-    elif pixels.shape[:2] != size:
+    if pixels.shape[:2] != size:
         pixels = resize(pixels, size)
     return tf.ensure_shape(pixels, [*size, 3])
+
+
+def _cropped(image: tf.Tensor, size: tuple[int, int], crop: float) -> tf.Tensor:
+    """The centre of a resized image, float32 [*size, channels] in [0, 1].
+
+    The rest is not resized, as a thin image would grow to gigabytes.
+
+    Args:
+      image: Image uint8 [height, width, channels].
+      size: See `to_rgb`.
+      crop: See `to_rgb`.
+    """
+    shape = tf.cast(tf.shape(image)[:2], tf.float64)
+    whole = tf.round(shape * tf.reduce_max(size / shape) / crop)
+    start = (whole - size) // 2  # Of the result in the whole resized image.
+    scale = whole / shape
+    # The kernel reaches two pixels to either side, of the image that is larger.
+    reach = 2 * tf.maximum(1 / scale, 1) + 1
+    first = tf.maximum(tf.floor(start / scale - reach), 0)
+    last = tf.minimum(tf.math.ceil((start + size) / scale + reach), shape)
+    top, left = tf.unstack(tf.cast(first, tf.int32))
+    bottom, right = tf.unstack(tf.cast(last, tf.int32))
+    # What `tf.image.resize` calls for an antialiased bicubic.
+    resized = tf.raw_ops.ScaleAndTranslate(
+        images=image[None, top:bottom, left:right],
+        size=size,
+        scale=tf.cast(scale, tf.float32),
+        translation=tf.cast(first * scale - start, tf.float32),
+        kernel_type="keyscubic",
+        antialias=True,
+    )
+    # Bicubic overshoots.
+    return tf.clip_by_value(resized[0] / 255, 0.0, 1.0)
 
 
 def resize(pixels: tf.Tensor, size: Sequence[int] | tf.Tensor) -> tf.Tensor:

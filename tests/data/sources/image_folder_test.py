@@ -251,6 +251,9 @@ class FormatsTest(parameterized.TestCase):
         ("RGBA", "PNG"),
         ("RGB", "BMP"),
         ("L", "BMP"),
+        ("1", "BMP"),
+        ("P", "BMP"),
+        ("RGBA", "BMP"),
         ("P", "GIF"),
     )
     def test_decodes_as_pillow_does(self, mode, kind):
@@ -303,6 +306,7 @@ class UnreadableTest(FolderTest):
         ("cut.png", lambda whole: _encoded(_large(), "PNG")[:-2000]),
         ("webp.jpg", lambda whole: _encoded(_large(), "WEBP")),
         ("zeros.jpg", lambda whole: whole[:300] + bytes(len(whole) - 300)),
+        ("16 bits.bmp", lambda whole: _bmp_of_16_bits()),
         # A header of 60,000 × 60,000 pixels.
         ("huge.png", lambda whole: _with_size(60_000)),
     )
@@ -354,6 +358,11 @@ class UnreadableTest(FolderTest):
             f"left out: {', '.join(bad[:10])} and 3 more, listed in {kept}",
         )
         self.assertEqual(json.loads(kept.read_text())["unreadable"], bad)
+
+    def test_what_an_older_version_found_is_checked_again(self):
+        with mock.patch.object(image_check, "_VERSION", b"1"):
+            self.splits()
+        self.assertRegex(self.logged()[0], "^checking 60 files of .* once$")
 
     def test_files_are_checked_once(self):
         self.add("bad.jpg", b"bad")
@@ -425,6 +434,12 @@ class UnreadableTest(FolderTest):
 def _large() -> Image.Image:
     noise = np.random.default_rng(0).integers(0, 256, [60, 60, 3])
     return Image.fromarray(np.uint8(noise))
+
+
+def _bmp_of_16_bits() -> bytes:
+    content = bytearray(_encoded(_large(), "BMP"))
+    content[28] = 16
+    return bytes(content)
 
 
 def _with_size(size: int) -> bytes:

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tf_autoformer.data import preprocessing
+from tf_autoformer.data import orientation, preprocessing
 from tf_autoformer.data.augmentation import random_boxes
 
 _ASPECT = (3 / 4, 4 / 3)
@@ -10,6 +10,8 @@ _ASPECT = (3 / 4, 4 / 3)
 
 def decode(image: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
     """Decodes a random box of an image. The rest of a JPEG is not decoded.
+
+    The image is upright. See `preprocessing.decode`.
 
     Args:
       image: Bytes of the image, string [].
@@ -22,12 +24,15 @@ def decode(image: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
 
     def of_jpeg() -> tf.Tensor:
         shape = tf.io.extract_jpeg_shape(image)[:2]
-        return tf.io.decode_and_crop_jpeg(
+        turned = orientation.read(image)
+        box = random_box(orientation.upright_shape(shape, turned), area, seed)
+        pixels = tf.io.decode_and_crop_jpeg(
             image,
-            random_box(shape, area, seed),
+            orientation.stored_box(box, shape, turned),
             channels=3,
             dct_method=preprocessing.DCT_METHOD,
         )
+        return orientation.apply(pixels, turned)
 
     def of_other() -> tf.Tensor:
         pixels = preprocessing.decode(image)

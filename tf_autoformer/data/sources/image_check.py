@@ -14,6 +14,8 @@ from tf_autoformer.data.sources import memo
 
 _LOGGER = logging.getLogger(__name__)
 _NAMED = 10  # of the unreadable files, in the log.
+# Changes with what can be read, so that an older result does not hold.
+_VERSION = b"2"
 
 
 def unreadable(
@@ -32,7 +34,7 @@ def unreadable(
     Returns:
       Paths of the unreadable files in the folder, sorted.
     """
-    state = hashlib.sha256()
+    state = hashlib.sha256(_VERSION)
     for path, stat in sorted(files.items()):
         line = f"{len(path)} {path} {stat.st_size} {stat.st_mtime_ns}\n"
         state.update(os.fsencode(line))

@@ -1,0 +1,88 @@
+"""`serving_bytes` takes files as Pillow does. The others are an error."""
+
+import dataclasses
+import io
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import absltest
+from PIL import Image, ImageOps
+
+from tf_autoformer.data.sources import datasets
+from tf_autoformer.serving import savedmodel
+
+SIZE = 8
+
+
+def _encoded(image: Image.Image, kind: str, **options) -> bytes:
+    content = io.BytesIO()
+    image.save(content, kind, **options)
+    return content.getvalue()
+
+
+def _photograph() -> Image.Image:
+    colors = np.random.default_rng(0).integers(0, 256, [3, 3, 3], np.uint8)
+    return Image.fromarray(colors).resize((SIZE, SIZE))
+
+
+class ImageBytesTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        # The logits are the pixels, so that the answer tells what was read.
+        shape = [SIZE, SIZE, 3]
+        model = tf.keras.Sequential(
+            [tf.keras.layers.InputLayer(shape), tf.keras.layers.Flatten()]
+        )
+        source = dataclasses.replace(
+            datasets.source("digits"),
+            labels=[str(number) for number in range(np.prod(shape))],
+            mean=(0.0,) * 3,
+            std=(1 / 255,) * 3,
+            crop=1.0,
+        )
+        served = savedmodel.ServedSubnet(model, source)
+        self.signature = served.signatures()["serving_bytes"]
+
+    def pixels(self, *files: bytes) -> np.ndarray:
+        logits = self.signature(image_bytes=tf.constant(files))["logits"]
+        return logits.numpy().reshape([-1, SIZE, SIZE, 3])
+
+    def test_a_palette_is_looked_up(self):
+        image = _photograph().quantize(50)
+        found = self.pixels(
+            *(_encoded(image, kind) for kind in ("BMP", "PNG", "GIF"))
+        )
+        expected = [np.array(image.convert("RGB"))] * 3
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+    def test_another_bmp_is_an_error_that_names_it(self):
+        encoded = bytearray(_encoded(_photograph(), "BMP"))
+        encoded[28] = 16
+        with self.assertRaisesRegex(
+            tf.errors.InvalidArgumentError,
+            r"BMP must be whole and have 1, 4, .*\] \[16\] \[0\] \[40\]",
+        ):
+            self.pixels(bytes(encoded))
+
+    def test_the_answer_is_to_the_upright_image(self):
+        image = _photograph().resize((SIZE, SIZE - 2))
+        for orientation in range(1, 9):
+            exif = Image.Exif()
+            exif[0x0112] = orientation
+            encoded = _encoded(image, "PNG", exif=exif)
+            upright = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded)))
+            np.testing.assert_array_equal(
+                self.pixels(encoded), self.pixels(_encoded(upright, "PNG"))
+            )
+
+    def test_of_a_thin_image_the_centre_counts(self):
+        image = Image.new("RGB", (9_999, 1))
+        image.paste((200, 100, 50), (4_990, 0, 5_010, 1))
+        found = self.pixels(_encoded(image, "PNG"))
+        np.testing.assert_allclose(
+            found[0], np.broadcast_to([200, 100, 50], found[0].shape), atol=0.01
+        )
+
+
+if __name__ == "__main__":
+    absltest.main()
