@@ -1,7 +1,6 @@
 """The report's table, also with a cost of run time."""
 
 import itertools
-import pathlib
 import shutil
 import tempfile
 from unittest import mock
@@ -9,36 +8,18 @@ from unittest import mock
 import tensorflow as tf
 from absl.testing import absltest
 
+from tests.helpers import tiny
 from tf_autoformer import errors
 from tf_autoformer.analysis import report
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.evolution import algorithm, session
-from tf_autoformer.experiment import experiment as experiment_lib
-from tf_autoformer.experiment import weights
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
-from tf_autoformer.space import constraint, cost, sampling, search_space
-from tf_autoformer.space import model as model_lib
-from tf_autoformer.supernet import supernet as supernet_lib
+from tf_autoformer.space import constraint, cost, sampling
 
-SPACE = search_space.SearchSpace(
-    embed_dims=(8, 12, 16),
-    depths=(1, 2),
-    num_heads=(1, 2),
-    mlp_ratios=(1.0, 2.0),
-)
-MODEL = model_lib.ModelConfig(
-    num_classes=10, image_size=8, patch_size=4, head_dim=4, init_stddev=0.3
-)
 CONFIG = algorithm.EvolutionConfig(population=5, generations=1)
-# From 1.5 of the smallest to 3 of the largest.
-LATENCY = cost.Cost(
-    "latency",
-    "ms",
-    lambda _, subnet: subnet.depth + subnet.embed_dim / 16,
-    "milliseconds for one image",
-)
+LATENCY = tiny.LATENCY
 
 
 class ReportTest(absltest.TestCase):
@@ -49,13 +30,9 @@ class ReportTest(absltest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.data_dir = f"{folder.name}/data"
         cls.dataset = datasets.load("digits", cls.data_dir)
-        cls.workdir = workdir_lib.Workdir(pathlib.Path(folder.name) / "workdir")
-        cls.workdir.claim(
-            experiment_lib.Experiment("digits", MODEL, SPACE, training=None)
-        )
-        tf.keras.utils.set_random_seed(0)
-        cls.supernet = supernet_lib.Supernet(MODEL, SPACE)
-        weights.save(cls.workdir.checkpoints, cls.supernet)
+        cls.workdir = tiny.workdir(f"{folder.name}/workdir")
+        strategy = tf.distribute.get_strategy()
+        cls.supernet = cls.workdir.trained(strategy).supernet
 
     def _search(self, name, ranges, *further):
         """The architecture that a search finds and exports."""
@@ -97,10 +74,13 @@ class ReportTest(absltest.TestCase):
         for row, name, subnet in zip(
             rows,
             ("found by the search", "smallest", "largest"),
-            (found, SPACE.smallest, SPACE.largest),
+            (found, tiny.SPACE.smallest, tiny.SPACE.largest),
             strict=False,
         ):
-            params, macs = cost.params(MODEL, subnet), cost.macs(MODEL, subnet)
+            params, macs = (
+                cost.params(tiny.DIGITS_MODEL, subnet),
+                cost.macs(tiny.DIGITS_MODEL, subnet),
+            )
             self.assertEqual(
                 row,
                 f"{name:26}{params:>10,}{macs:>12,}{self._figures(subnet)}",

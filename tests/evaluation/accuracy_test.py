@@ -6,24 +6,16 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import devices
+from tests.helpers import devices, tiny
 from tf_autoformer.data import pipeline
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
-from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import sampling, search_space
 from tf_autoformer.supernet import subnet
 from tf_autoformer.supernet import supernet as supernet_lib
 
 SPACE = search_space.SEARCH_SPACES["digits"]
-MODEL = model_lib.ModelConfig(
-    num_classes=10,
-    image_size=8,
-    patch_size=4,
-    head_dim=4,
-    max_relative_offset=1,
-    init_stddev=0.3,
-)
+MODEL = tiny.DIGITS_MODEL
 
 devices.make_two_cpus()
 

@@ -9,32 +9,16 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tests.helpers import devices
+from tests.helpers import devices, tiny
 from tf_autoformer import errors, progress
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import standalone
-from tf_autoformer.experiment import experiment as experiment_lib
-from tf_autoformer.experiment import weights
-from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import cost, search_space
-from tf_autoformer.space import model as model_lib
+from tf_autoformer.space import cost
 from tf_autoformer.supernet import subnet as subnet_lib
-from tf_autoformer.supernet import supernet as supernet_lib
 
-SPACE = search_space.SearchSpace(
-    embed_dims=(8, 16), depths=(1, 2), num_heads=(1, 2), mlp_ratios=(1.0, 2.0)
-)
-MODEL = model_lib.ModelConfig(
-    num_classes=10,
-    image_size=8,
-    patch_size=4,
-    head_dim=4,
-    max_relative_offset=1,
-    init_stddev=0.3,
-)
+MODEL = tiny.DIGITS_MODEL
 SUBNET = architecture_lib.Architecture(8, 2, (2, 1), (1.0, 2.0))
-EXPERIMENT = experiment_lib.Experiment("digits", MODEL, SPACE, training=None)
 BATCH_SIZE = 100  # The last of the splits' batches has fewer.
 
 devices.make_two_cpus()
@@ -64,11 +48,9 @@ class SubnetEvaluationTest(parameterized.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.data_dir = f"{folder.name}/data"
         cls.dataset = datasets.load("digits", cls.data_dir)
-        tf.keras.utils.set_random_seed(0)
-        cls.supernet = supernet_lib.Supernet(MODEL, SPACE)
-        cls.workdir = workdir_lib.Workdir(pathlib.Path(folder.name) / "workdir")
-        cls.workdir.claim(EXPERIMENT)
-        weights.save(cls.workdir.checkpoints, cls.supernet)
+        cls.workdir = tiny.workdir(f"{folder.name}/workdir")
+        strategy = tf.distribute.get_strategy()
+        cls.supernet = cls.workdir.trained(strategy).supernet
 
     def _lines(self, **task) -> list[str]:
         return list(
@@ -178,8 +160,8 @@ class SubnetEvaluationTest(parameterized.TestCase):
         ),
         ({"dataset": "nope"}, "dataset is 'nope'; it must be one of digits"),
         (
-            {"architecture": architecture_lib.Architecture(8, 1, (3,), (1.0,))},
-            r"num_heads\[0\] is 3, outside the search space; it allows 1, 2",
+            {"architecture": architecture_lib.Architecture(8, 1, (4,), (1.0,))},
+            r"num_heads\[0\] is 4, outside the search space; it allows 1, 2, 3",
         ),
         ({"image_size": 10}, "image_size is 10; it must be a multiple"),
     )

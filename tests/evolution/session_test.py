@@ -1,7 +1,6 @@
 """A search in a working folder: nothing that was evaluated is lost."""
 
 import json
-import pathlib
 import re
 import tempfile
 from collections.abc import Mapping
@@ -10,37 +9,18 @@ from unittest import mock
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
+from tests.helpers import tiny
 from tf_autoformer import errors, progress
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy, generation
 from tf_autoformer.evolution import algorithm, selection, session
-from tf_autoformer.experiment import experiment as experiment_lib
-from tf_autoformer.experiment import weights
-from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import constraint, cost, search_space
-from tf_autoformer.space import model as model_lib
-from tf_autoformer.supernet import supernet as supernet_lib
+from tf_autoformer.space import constraint, cost
 
-SPACE = search_space.SearchSpace(
-    embed_dims=(8, 12, 16),
-    depths=(1, 2),
-    num_heads=(1, 2),
-    mlp_ratios=(1.0, 2.0),
-)
-MODEL = model_lib.ModelConfig(
-    num_classes=10, image_size=8, patch_size=4, head_dim=4, init_stddev=0.3
-)
 CONFIG = algorithm.EvolutionConfig(
     population=5, generations=3, parents=3, crossovers=2, mutations=2
 )
-# As on a device on which only depth and width count.
-LATENCY = cost.Cost(
-    "latency",
-    "ms",
-    lambda _, subnet: subnet.depth + subnet.embed_dim / 16,
-    "milliseconds for one image",
-)
+LATENCY = tiny.LATENCY
 
 
 class SearchTest(parameterized.TestCase):
@@ -51,14 +31,7 @@ class SearchTest(parameterized.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.data_dir = f"{folder.name}/data"
         datasets.load("digits", cls.data_dir)
-        cls.workdir = workdir_lib.Workdir(pathlib.Path(folder.name) / "workdir")
-        cls.workdir.claim(
-            experiment_lib.Experiment("digits", MODEL, SPACE, training=None)
-        )
-        tf.keras.utils.set_random_seed(0)
-        weights.save(
-            cls.workdir.checkpoints, supernet_lib.Supernet(MODEL, SPACE)
-        )
+        cls.workdir = tiny.workdir(f"{folder.name}/workdir")
 
     def _search(
         self,
@@ -141,7 +114,7 @@ class SearchTest(parameterized.TestCase):
                 ["generation", "accuracy", "params", "macs", "architecture"],
             )
             for each in cost.COSTS:
-                value = each.measure(MODEL, subnet)
+                value = each.measure(tiny.DIGITS_MODEL, subnet)
                 self.assertEqual(line[each.name], value)
                 self.assertIsInstance(line[each.name], int)
 

@@ -1,9 +1,15 @@
-"""The tiny network, search spaces and experiment of the tests."""
+"""The tiny networks, search spaces and experiments of the tests."""
+
+import pathlib
+
+import tensorflow as tf
 
 from tf_autoformer.data.augmentation import augmentation_config
 from tf_autoformer.experiment import experiment as experiment_lib
-from tf_autoformer.experiment import training_config
-from tf_autoformer.space import model, search_space
+from tf_autoformer.experiment import training_config, weights
+from tf_autoformer.experiment import workdir as workdir_lib
+from tf_autoformer.space import cost, model, search_space
+from tf_autoformer.supernet import supernet
 
 MODEL = model.ModelConfig(
     num_classes=5,
@@ -12,6 +18,15 @@ MODEL = model.ModelConfig(
     head_dim=4,
     max_relative_offset=1,
     init_stddev=0.1,
+)
+# The same for the digits. With larger weights, random subnets differ more.
+DIGITS_MODEL = model.ModelConfig(
+    num_classes=10,
+    image_size=8,
+    patch_size=4,
+    head_dim=4,
+    max_relative_offset=1,
+    init_stddev=0.3,
 )
 SPACE = search_space.SearchSpace(
     embed_dims=(8, 12, 16),
@@ -38,3 +53,27 @@ def experiment(**training) -> experiment_lib.Experiment:
         training=training_config.TrainingConfig(**training),
         augmentation=augmentation_config.NONE,
     )
+
+
+# A cost of run time. In `SPACE` it is 1.5 to 3.
+LATENCY = cost.Cost(
+    "latency",
+    "ms",
+    lambda _, subnet: subnet.depth + subnet.embed_dim / 16,
+    "milliseconds for one image",
+)
+
+
+def workdir(root: str) -> workdir_lib.Workdir:
+    """A working folder of a supernet for the digits, with random weights.
+
+    Args:
+      root: Path of the folder to make.
+    """
+    made = workdir_lib.Workdir(pathlib.Path(root))
+    made.claim(
+        experiment_lib.Experiment("digits", DIGITS_MODEL, SPACE, training=None)
+    )
+    tf.keras.utils.set_random_seed(0)
+    weights.save(made.checkpoints, supernet.Supernet(DIGITS_MODEL, SPACE))
+    return made

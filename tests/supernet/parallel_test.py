@@ -1,6 +1,7 @@
 """A batch on several cores gives what it gives on one."""
 
 import contextlib
+import dataclasses
 import os
 import random
 from concurrent import futures
@@ -11,32 +12,19 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import processes
+from tests.helpers import processes, tiny
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.experiment import methods, training_config
-from tf_autoformer.space import model as model_lib
-from tf_autoformer.space import sampling, search_space
+from tf_autoformer.space import sampling
 from tf_autoformer.supernet import parallel
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import guard, optimizer, state, step
 
 CORES = 4
-SPACE = search_space.SearchSpace(
-    embed_dims=(8, 12, 16),
-    depths=(2,),
-    num_heads=(1, 2, 3),
-    mlp_ratios=(0.5, 1.0, 2.0),
-)
-MODEL = model_lib.ModelConfig(
-    num_classes=10,
-    image_size=8,
-    patch_size=4,
-    head_dim=4,
-    max_relative_offset=1,
-    drop_path=0.5,
-    init_stddev=0.3,
-)
+# It has one depth, so that a step has one trace.
+SPACE = dataclasses.replace(tiny.SPACE, depths=(2,))
+MODEL = dataclasses.replace(tiny.DIGITS_MODEL, drop_path=0.5)
 DRAWN = [sampling.uniform(SPACE, random.Random(seed)) for seed in range(5)]
 
 

@@ -51,16 +51,17 @@ class Experiment:
           InputError: A field is missing, unknown or of the wrong type, or
             breaks a rule.
         """
-        required = ("dataset", "model", "space", "training")
-        parsing.fields(
-            "an experiment", values, required, ("version", "augmentation")
-        )
-        version = values.get("version", 1)
+        # First: a later version may have fields that are unknown here.
+        version = parsing.mapping("config.json", values).get("version", 1)
         if version not in range(1, VERSION + 1):
             raise errors.InputError(
                 f"version is {errors.shown(version)}; this program "
                 f"reads 1 to {VERSION}"
             )
+        required = ("dataset", "model", "space", "training")
+        parsing.fields(
+            "an experiment", values, required, ("version", "augmentation")
+        )
         return cls(
             dataset=parsing.typed("dataset", values["dataset"], str),
             model=parsing.config(model_lib.ModelConfig, values["model"]),
