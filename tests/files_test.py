@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import importlib.util
 import os
 import pathlib
 import resource
@@ -274,6 +275,18 @@ class LockTest(absltest.TestCase):
             with files.lock(self.folder):
                 (self.folder / ".lock").write_bytes(content)
                 self.check_locked_by(shown)
+
+    def test_on_a_system_without_locks_there_is_a_warning(self):
+        with mock.patch.dict(sys.modules, {"fcntl": None}):
+            spec = importlib.util.find_spec("tf_autoformer.files")
+            imported = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(imported)
+        with (
+            self.assertLogs("tf_autoformer", "WARNING") as caught,
+            imported.lock(self.folder),
+        ):
+            (line,) = caught.output
+        self.assertIn("cannot lock", line)
 
     def test_where_there_are_no_locks_there_is_a_warning(self):
         for number in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):

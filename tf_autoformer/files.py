@@ -5,7 +5,7 @@ or a full disk never leaves half a result behind.
 """
 
 import contextlib
-import fcntl
+import errno
 import io
 import json
 import logging
@@ -17,6 +17,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from tf_autoformer import errors
+
+try:
+    import fcntl
+except ImportError:  # Not a Unix. A lock then warns that it keeps none out.
+    fcntl = None  # type: ignore[assignment]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -136,6 +141,8 @@ def lock(folder: str | os.PathLike[str]) -> Iterator[None]:
             path = pathlib.Path(folder) / ".lock"
             # Programs that this one starts do not inherit what Python opens.
             file = stack.enter_context(path.open("ab+", buffering=0))
+            if fcntl is None:
+                raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.truncate(0)
             file.write(str(os.getpid()).encode())

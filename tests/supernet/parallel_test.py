@@ -216,6 +216,21 @@ class UseCoresTest(absltest.TestCase):
     def test_each_core_gets_an_operation(self):
         self.assertEqual(self._settings(gpus=[]), [("inter", 4), ("intra", 1)])
 
+    def test_where_the_system_binds_nothing_all_cores_count(self):
+        listed = mock.patch.object(tf.config, "list_physical_devices")
+        threads = mock.patch.object(
+            tf.config.threading, "set_inter_op_parallelism_threads"
+        )
+        intra = mock.patch.object(
+            tf.config.threading, "set_intra_op_parallelism_threads"
+        )
+        macos = mock.Mock(spec=["cpu_count"], cpu_count=lambda: 6)
+        with listed as devices, threads as inter, intra:
+            devices.return_value = []
+            with mock.patch.object(parallel, "os", macos):
+                parallel.use_cores()
+        inter.assert_called_once_with(6)
+
     def test_with_a_gpu_the_threads_are_left_alone(self):
         gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
         self.assertEqual(self._settings(gpus=[gpu]), [])

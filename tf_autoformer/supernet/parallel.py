@@ -20,9 +20,14 @@ def use_cores() -> None:
     if tf.config.list_physical_devices("GPU"):
         return
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(
-        len(os.sched_getaffinity(0))
-    )
+    tf.config.threading.set_inter_op_parallelism_threads(_num_cores())
+
+
+def _num_cores() -> int:
+    """The number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS binds no process to cores.
 
 
 def _num_shares() -> int:
