@@ -83,6 +83,36 @@ class ImageBytesTest(absltest.TestCase):
             found[0], np.broadcast_to([200, 100, 50], found[0].shape), atol=0.01
         )
 
+    def test_too_many_pixels_are_an_error_that_names_the_limit(self):
+        for image in (
+            _encoded(Image.new("1", (13_378, 13_378)), "PNG"),
+            _encoded(Image.new("1", (65_536, 1)), "PNG"),
+            _encoded(Image.new("1", (1, 65_536)), "BMP"),
+            # Headers alone.
+            b"GIF89a" + b"\xff\xff" * 2 + bytes(20),
+            _jpeg_of(65_500, 65_500),
+        ):
+            with self.assertRaisesRegex(
+                tf.errors.InvalidArgumentError,
+                "image must have at most 178956970 pixels, and 65535 to a side",
+            ):
+                self.pixels(image)
+
+    def test_a_side_at_the_limit_is_none_too_many(self):
+        for shape in ((65_535, 1), (1, 65_535)):
+            image = Image.new("RGB", shape, (200, 100, 50))
+            for kind in ("PNG", "BMP"):
+                found = self.pixels(_encoded(image, kind))
+                np.testing.assert_allclose(found[0, 0, 0], [200, 100, 50], 1e-4)
+
+
+def _jpeg_of(width: int, height: int) -> bytes:
+    """A JPEG whose header claims such a size."""
+    content = _encoded(_photograph(), "JPEG")
+    at = content.index(b"\xff\xc0") + 5
+    size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    return content[:at] + size + content[at + 4 :]
+
 
 if __name__ == "__main__":
     absltest.main()

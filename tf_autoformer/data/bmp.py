@@ -6,6 +6,8 @@ values. It also overlooks compression and the order of the colours.
 
 import tensorflow as tf
 
+from tf_autoformer.data import pixel_limit
+
 _HEADER = 66  # Bytes up to the masks that tell the order of the colours.
 _PALETTE = 256  # Colours. Four bytes each.
 _BGR = (0xFF0000, 0xFF00, 0xFF)  # Masks of red, green and blue.
@@ -26,7 +28,7 @@ def decode(image: tf.Tensor) -> tf.Tensor:
       Pixels uint8 [height, width, 3].
 
     Raises:
-      InvalidArgumentError: The file is another BMP, or is damaged.
+      InvalidArgumentError: The file is another BMP, is damaged or is too large.
     """
     head = _padded(tf.strings.substr(image, 0, _HEADER), _HEADER)
     # 32-bit integers from byte 10 on.
@@ -60,7 +62,7 @@ def decode(image: tf.Tensor) -> tf.Tensor:
     )
     # Eager mode has raised by now, and has no operation to wait for.
     with tf.control_dependencies([] if require is None else [require]):
-        image = tf.identity(image)
+        image = pixel_limit.require(image, tf.stack([rows, width]))
 
     def look_up() -> tf.Tensor:
         start = 14 + size

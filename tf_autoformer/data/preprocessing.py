@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tf_autoformer.data import bmp, orientation
+from tf_autoformer.data import bmp, orientation, pixel_limit
 
 # It gives Pillow's pixels to the bit. TensorFlow's default is up to six levels
 # off and takes as long.
@@ -17,20 +17,46 @@ def decode(image: tf.Tensor) -> tf.Tensor:
     The pixels are those of Pillow's `convert("RGB")`, except that 16 bits keep
     the upper 8 and that transparent pixels of a GIF are black. The image is
     upright: it is turned as its EXIF says.
+
+    Raises:
+      InvalidArgumentError: The bytes are another format or are damaged, or
+        the image is larger than `pixel_limit` allows.
     """
     pixels = tf.case(
         [
             (
                 tf.io.is_jpeg(image),
                 lambda: tf.io.decode_jpeg(
-                    image, channels=3, dct_method=DCT_METHOD
+                    pixel_limit.require(
+                        image, tf.io.extract_jpeg_shape(image)[:2]
+                    ),
+                    channels=3,
+                    dct_method=DCT_METHOD,
                 ),
             ),
             (bmp.is_bmp(image), lambda: bmp.decode(image)),
         ],
-        lambda: tf.io.decode_image(image, channels=3, expand_animations=False),
+        lambda: tf.io.decode_image(
+            pixel_limit.require(image, _png_or_gif_shape(image)),
+            channels=3,
+            expand_animations=False,
+        ),
     )
     return orientation.apply(pixels, orientation.read(image))
+
+
+def _png_or_gif_shape(image: tf.Tensor) -> tf.Tensor:
+    """Height and width as the header names them, int64 [2].
+
+    Of another file it is any numbers, as nothing decodes it.
+    """
+    head = tf.strings.substr(tf.strings.join([image, bytes(24)]), 0, 24)
+    head = tf.cast(tf.reshape(tf.io.decode_raw(head, tf.uint8), [24]), tf.int64)
+    # Big-endian width and height after the first chunk's name.
+    png = tf.reshape(head[16:], [2, 4]) @ [[2**24], [2**16], [2**8], [1]]
+    # Little-endian width and height of the screen.
+    gif = tf.reshape(head[6:10], [2, 2]) @ [[1], [2**8]]
+    return tf.where(head[0] == 0x89, png, gif)[::-1, 0]
 
 
 def to_rgb(

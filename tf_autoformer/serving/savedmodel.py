@@ -22,9 +22,10 @@ class ServedSubnet(tf.Module):
     """The two signatures around a subnet.
 
     `serving_default` takes `images`, float32 [batch, height, width, 3], RGB in
-    [0, 1]. `serving_bytes` takes `image_bytes`, string [batch], JPEG or PNG of
-    any size. Both return `logits` and `probabilities`, float32
-    [batch, num_classes], and `classes`, string [batch], the likeliest labels.
+    [0, 1]. `serving_bytes` takes `image_bytes`, string [batch], files
+    that `preprocessing.decode` takes. Both return `logits` and
+    `probabilities`, float32 [batch, num_classes], and `classes`, string
+    [batch], the likeliest labels.
 
     Args:
       subnet: Model from normalized images to logits.

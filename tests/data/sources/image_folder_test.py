@@ -307,6 +307,8 @@ class UnreadableTest(FolderTest):
         ("webp.jpg", lambda whole: _encoded(_large(), "WEBP")),
         ("zeros.jpg", lambda whole: whole[:300] + bytes(len(whole) - 300)),
         ("16 bits.bmp", lambda whole: _bmp_of_16_bits()),
+        # A whole image of more pixels than Pillow takes.
+        ("bomb.png", lambda whole: _encoded(_bomb(), "PNG")),
         # A header of 60,000 × 60,000 pixels.
         ("huge.png", lambda whole: _with_size(60_000)),
     )
@@ -440,6 +442,10 @@ def _bmp_of_16_bits() -> bytes:
     content = bytearray(_encoded(_large(), "BMP"))
     content[28] = 16
     return bytes(content)
+
+
+def _bomb() -> Image.Image:
+    return Image.new("1", (13_378, 13_378))
 
 
 def _with_size(size: int) -> bytes:

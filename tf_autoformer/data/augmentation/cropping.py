@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tf_autoformer.data import orientation, preprocessing
+from tf_autoformer.data import orientation, pixel_limit, preprocessing
 from tf_autoformer.data.augmentation import random_boxes
 
 _ASPECT = (3 / 4, 4 / 3)
@@ -27,7 +27,7 @@ def decode(image: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
         turned = orientation.read(image)
         box = random_box(orientation.upright_shape(shape, turned), area, seed)
         pixels = tf.io.decode_and_crop_jpeg(
-            image,
+            pixel_limit.require(image, shape),
             orientation.stored_box(box, shape, turned),
             channels=3,
             dct_method=preprocessing.DCT_METHOD,

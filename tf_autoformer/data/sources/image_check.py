@@ -15,7 +15,7 @@ from tf_autoformer.data.sources import memo
 _LOGGER = logging.getLogger(__name__)
 _NAMED = 10  # of the unreadable files, in the log.
 # Changes with what can be read, so that an older result does not hold.
-_VERSION = b"2"
+_VERSION = b"3"
 
 
 def unreadable(
