@@ -103,7 +103,7 @@ class WorkdirTest(TrainedTest):
             DIGITS,
             "--epochs=0.17",  # Three steps; the first ruins the weights.
             "--warmup_epochs=0",
-            "--learning_rate=1e30",
+            "--learning_rate=1e9",
             "--checkpoint_every=2",
             f"--workdir={self.new}",
             self.data,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import time
 
 import numpy as np
 import tensorflow as tf
@@ -53,6 +54,9 @@ class SummariesTest(absltest.TestCase):
         # Each run but the last is lost after some steps: with a checkpoint of
         # step 2, then with no further one.
         for run, (start, end) in enumerate([(0, 4), (2, 5), (2, 6)]):
+            time.sleep(
+                1.1 if run else 0
+            )  # Files are read by the second of their names.
             board = summaries.Summaries(self.log)
             board.begin(start + 1)
             board.images(start + 1, tf.zeros([4, 8, 8, 3]) + run)

@@ -1,6 +1,7 @@
 """The experiment of a working folder: everything that decides its result."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from tf_autoformer import errors
@@ -52,7 +53,8 @@ class Experiment:
             breaks a rule.
         """
         # First: a later version may have fields that are unknown here.
-        version = parsing.mapping("config.json", values).get("version", 1)
+        is_mapping = isinstance(values, Mapping)
+        version = values.get("version", 1) if is_mapping else 1
         if version not in range(1, VERSION + 1):
             raise errors.InputError(
                 f"version is {errors.shown(version)}; this program "
