@@ -28,9 +28,12 @@ quickstart: $(RUNTIME)  ## Train, search and report on the digits data set.
 	  --flagfile=flags/digits/search.flags --workdir=$(WORKDIR)
 	$(PYTHON) -m tf_autoformer.report --workdir=$(WORKDIR)
 
+# One more than there are cores, as some tests wait for what they have started.
+PROCESSES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+
 test: $(DEV)  ## Run the tests.
-	$(PYTHON) -m pytest -q -n auto --maxprocesses=4 --dist loadfile \
-	  --durations=5 tests
+	$(PYTHON) -m pytest -q -n $(PROCESSES) --maxprocesses=4 \
+	  --dist loadfile --no-loadscope-reorder --durations=5 tests
 
 lint: $(DEV)  ## Check style, types, imports between rooms and BUILD.
 	$(PYTHON) -m ruff check

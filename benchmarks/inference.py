@@ -51,6 +51,7 @@ def measure(
 
 def export(folder: pathlib.Path, model: str) -> None:
     """Exports a space's published subnet, with random weights."""
+    from tf_autoformer.data.sources import datasets
     from tf_autoformer.serving import savedmodel
     from tf_autoformer.space import published, search_space
     from tf_autoformer.supernet import supernet as supernet_lib
@@ -59,7 +60,10 @@ def export(folder: pathlib.Path, model: str) -> None:
     supernet = supernet_lib.Supernet(comparison.NETWORK, space)
     (name,) = space.published
     savedmodel.export(
-        supernet, published.load(name), "imagenet2012", folder / "saved_model"
+        supernet,
+        published.load(name),
+        datasets.source("imagenet2012"),
+        folder / "saved_model",
     )
 
 

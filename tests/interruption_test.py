@@ -18,7 +18,7 @@ from unittest import mock
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tests.helpers import commands
+from tests.helpers import commands, processes
 from tf_autoformer import errors, interruption
 from tf_autoformer.data.augmentation import augmentation_config as data_config
 from tf_autoformer.data.sources import datasets
@@ -410,7 +410,7 @@ class CommandTest(TrainedTest):
             "--checkpoint_every=1000000",
             f"--workdir={folder}",
         )
-        first = commands.start("train", *arguments)
+        first = processes.start("train", *arguments)
         self.addCleanup(first.kill)
         commands.wait_for_line(first, " step 2/")
         with self.assertRaisesRegex(
@@ -426,7 +426,7 @@ class CommandTest(TrainedTest):
         self.assertGreaterEqual(saved, 2)
         self.assertEqual(commands.saved_step(folder), saved)
 
-        again = commands.start("train", *arguments)
+        again = processes.start("train", *arguments)
         self.addCleanup(again.kill)
         commands.wait_for_line(again, f"continuing at step {saved} of")
         code, err = commands.stop(again, signal.SIGTERM)

@@ -6,7 +6,7 @@ import tempfile
 
 from absl.testing import absltest
 
-from tests.helpers import commands
+from tests.helpers import commands, processes
 
 STEPS = 12
 
@@ -19,7 +19,9 @@ class ResumeTest(absltest.TestCase):
         arguments = commands.full_recipe(root, STEPS)
 
         def train(name: str):
-            return commands.start("train", *arguments, f"--workdir={name}")
+            return processes.start(
+                "train", *arguments, f"--workdir={name}", grappler=True
+            )
 
         whole, killed = root / "whole", root / "killed"
         commands.finish(train(whole))

@@ -3,14 +3,13 @@
 import json
 import pathlib
 import socket
-import subprocess
 import tempfile
 
 import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import commands
+from tests.helpers import commands, processes
 
 STEPS = 12
 
@@ -43,15 +42,20 @@ class WorkersTest(absltest.TestCase):
         ports = _free_ports(2)
         self.cluster = {"worker": [f"localhost:{port}" for port in ports]}
 
-    def train(self, name: str, *arguments: str, **options) -> subprocess.Popen:
+    def train(self, name: str, *arguments: str, **options) -> processes.Process:
         folder = f"--workdir={self.root / name}"
-        process = commands.start(
-            "train", *self.arguments, folder, *arguments, **options
+        process = processes.start(
+            "train",
+            *self.arguments,
+            folder,
+            *arguments,
+            grappler=True,
+            **options,
         )
         self.addCleanup(process.kill)
         return process
 
-    def work(self, index: int) -> subprocess.Popen:
+    def work(self, index: int) -> processes.Process:
         """Starts a worker."""
         task = {"type": "worker", "index": index}
         config = json.dumps({"cluster": self.cluster, "task": task})

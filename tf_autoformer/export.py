@@ -34,21 +34,21 @@ class Options(shared_options.Folders):
 
 def main(options: Options) -> None:
     """Exports the subnet with inherited weights."""
+    workdir = workdir_lib.Workdir(options.workdir)
+    workdir.experiment.space.validate(options.architecture)
     # Late, so that flags are read and explained without TensorFlow.
     import tensorflow as tf
 
     from tf_autoformer.serving import savedmodel
 
     savedmodel.require_free(options.export_dir)
-    workdir = workdir_lib.Workdir(options.workdir)
-    trained = workdir.trained(tf.distribute.get_strategy())
+    trained = workdir.trained(tf.distribute.get_strategy(), options.data_dir)
     savedmodel.export(
         trained.supernet,
         options.architecture,
-        trained.experiment.dataset,
+        trained.source,
         options.export_dir,
         options.image_size,
-        options.data_dir,
     )
 
 

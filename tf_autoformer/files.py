@@ -125,15 +125,19 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
 
 
 @contextlib.contextmanager
-def lock(folder: str | os.PathLike[str]) -> Iterator[None]:
+def lock(folder: str | os.PathLike[str], waits: bool = False) -> Iterator[None]:
     """Keeps other processes that lock `folder` out of it.
 
     The lock ends with the body, or with the process however that ends. Where
     the file system has no locks, a warning is logged and the body runs.
 
+    Args:
+      folder: Folder to lock, which is made if it does not exist.
+      waits: Whether to wait for a process that holds the lock.
+
     Raises:
-      InputError: Another process holds the lock, or the folder cannot be
-        written. The message names the process.
+      InputError: Another process holds the lock and `waits` is false, or the
+        folder cannot be written. The message names the process.
     """
     require_writable(folder)
     with contextlib.ExitStack() as stack:
@@ -143,16 +147,14 @@ def lock(folder: str | os.PathLike[str]) -> Iterator[None]:
             file = stack.enter_context(path.open("ab+", buffering=0))
             if fcntl is None:
                 raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(file, waits)
             file.truncate(0)
             file.write(str(os.getpid()).encode())
             stack.callback(_empty, file)
         except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read().decode(errors="replace") or "unknown"
             raise errors.InputError(
-                f"{folder} is in use by process {holder}; wait for it to end, "
-                "or use another folder"
+                f"{folder} is in use by process {_holder(file)}; wait for it "
+                "to end, or use another folder"
             ) from error
         except OSError as error:
             _LOGGER.warning(
@@ -161,6 +163,28 @@ def lock(folder: str | os.PathLike[str]) -> Iterator[None]:
                 error.strerror or error,
             )
         yield
+
+
+def _flock(file: io.FileIO, waits: bool) -> None:
+    """Locks a file.
+
+    Raises:
+      BlockingIOError: Another process has it, and `waits` is false.
+      OSError: There are no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not waits:
+            raise
+        _LOGGER.info("waiting for process %s", _holder(file))
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _holder(file: io.FileIO) -> str:
+    """The process that holds the lock of a file."""
+    file.seek(0)
+    return file.read().decode(errors="replace") or "unknown"
 
 
 def _empty(file: io.FileIO) -> None:

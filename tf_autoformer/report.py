@@ -10,7 +10,9 @@ from tf_autoformer.experiment import workdir as workdir_lib
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(shared_options.Folders, shared_options.Search):
+class Options(
+    shared_options.Folders, shared_options.Moved, shared_options.Search
+):
     """Flags of `report`."""
 
 
@@ -25,6 +27,7 @@ def main(options: Options) -> None:
         options.name,
         workdir.export(options.version),
         options.data_dir,
+        options.dataset_name,
     )
     for line in result.lines():
         print(line, flush=True)

@@ -16,7 +16,9 @@ from tf_autoformer.space import constraint, cost
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(shared_options.Folders, shared_options.Search):
+class Options(
+    shared_options.Folders, shared_options.Moved, shared_options.Search
+):
     """Flags of `search`.
 
     Attributes:
@@ -50,19 +52,14 @@ def main(options: Options) -> None:
         options.ranges,
         options.data_dir,
         tf.distribute.MirroredStrategy(),
+        options.dataset_name,
     )
     board = search_board.SearchBoard(search.folder, search.experiment.model)
     for ranking in search.run():
         board.show(ranking)
     savedmodel.require_free(folder, search.best)
     if files.is_new(folder):
-        savedmodel.export(
-            search.supernet,
-            search.best,
-            search.experiment.dataset,
-            folder,
-            data_dir=options.data_dir,
-        )
+        savedmodel.export(search.supernet, search.best, search.source, folder)
 
 
 if __name__ == "__main__":

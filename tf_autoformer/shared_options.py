@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import re
+from typing import Any
 
 from tf_autoformer import errors, rules
 from tf_autoformer.data.sources import names
@@ -22,6 +23,16 @@ class Folders:
     data_dir: str | None = rules.field(None, rules.UTF8_PATH)
 
 
+def _image_folder() -> Any:
+    return rules.field(
+        None,
+        rules.Rule(
+            "a folder of this machine", lambda folder: "://" not in folder
+        ),
+        rules.UTF8_PATH,
+    )
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Images:
     """Images, by the name of a data set or by a folder.
@@ -36,13 +47,7 @@ class Images:
         None,
         values=f"{', '.join(names.NAMES)} or another of tensorflow-datasets",
     )
-    image_folder: str | None = rules.field(
-        None,
-        rules.Rule(
-            "a folder of this machine", lambda folder: "://" not in folder
-        ),
-        rules.UTF8_PATH,
-    )
+    image_folder: str | None = _image_folder()
 
     def __post_init__(self) -> None:
         if self.image_folder is not None and self.dataset is not None:
@@ -57,6 +62,24 @@ class Images:
         """The name of the data set or of the folder. None: neither."""
         if self.image_folder is None:
             return self.dataset
+        return names.of_folder(self.image_folder)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Moved:
+    """Where the supernet's own images are now.
+
+    Attributes:
+      image_folder: Folder of the supernet's images, if it has moved since.
+    """
+
+    image_folder: str | None = _image_folder()
+
+    @property
+    def dataset_name(self) -> str | None:
+        """The name of the folder as a data set. None: it has not moved."""
+        if self.image_folder is None:
+            return None
         return names.of_folder(self.image_folder)
 
 

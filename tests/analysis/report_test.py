@@ -1,5 +1,6 @@
 """The report's table, also with a cost of run time."""
 
+import functools
 import itertools
 import shutil
 import tempfile
@@ -34,20 +35,26 @@ class ReportTest(absltest.TestCase):
         strategy = tf.distribute.get_strategy()
         cls.supernet = cls.workdir.trained(strategy).supernet
 
-    def _search(self, name, ranges, *further):
-        """The architecture that a search finds and exports."""
+    @classmethod
+    @functools.cache
+    def _plain(cls):
+        return cls._search("plain", {})
+
+    @classmethod
+    def _search(cls, name, ranges, *further):
+        """The architecture that a search finds, and its export's folder."""
         search = session.Search(
-            self.workdir,
+            cls.workdir,
             name,
             CONFIG,
             ranges,
-            self.data_dir,
+            cls.data_dir,
             tf.distribute.get_strategy(),
-            further,
+            further_costs=further,
         )
         list(search.run())
-        export = self.workdir.root / "export" / name
-        savedmodel.export(self.supernet, search.best, "digits", export)
+        export = cls.workdir.root / "export" / name
+        savedmodel.export(cls.supernet, search.best, search.source, export)
         return search.best, export
 
     def _figures(self, architecture) -> str:
@@ -61,7 +68,7 @@ class ReportTest(absltest.TestCase):
         return f"{found[0]:>12.1%}{found[1]:>8.1%}"
 
     def test_the_table_has_params_and_macs(self):
-        found, export = self._search("plain", {})
+        found, export = self._plain()
         lines = report.Report(
             self.workdir, "plain", export, self.data_dir
         ).lines()
@@ -93,7 +100,11 @@ class ReportTest(absltest.TestCase):
         found, export = self._search("timed", ranges, LATENCY)
         self.assertEqual((found.depth, found.embed_dim), (2, 8))
         lines = report.Report(
-            self.workdir, "timed", export, self.data_dir, (LATENCY,)
+            self.workdir,
+            "timed",
+            export,
+            self.data_dir,
+            further_costs=(LATENCY,),
         ).lines()
         _, heading, *rows, remark = (next(lines) for _ in range(7))
         self.assertEqual(
@@ -114,9 +125,10 @@ class ReportTest(absltest.TestCase):
 
     def _rows_if_draws_fail_after(self, allowed: int) -> list[str]:
         """The table's rows and remark for a search that could draw more."""
-        name = f"narrow_{allowed}"
-        _, export = self._search(name, {})
-        lines = report.Report(self.workdir, name, export, self.data_dir).lines()
+        _, export = self._plain()
+        lines = report.Report(
+            self.workdir, "plain", export, self.data_dir
+        ).lines()
         draws = []
 
         def sample(limit, rng):
@@ -147,7 +159,7 @@ class ReportTest(absltest.TestCase):
         )
 
     def test_a_search_of_earlier_weights_is_refused(self):
-        self._search("earlier", {})
+        self._plain()
         root = self.workdir.root.with_name("trained_on")
         workdir = workdir_lib.Workdir(shutil.copytree(self.workdir.root, root))
         tf.train.CheckpointManager(
@@ -156,19 +168,19 @@ class ReportTest(absltest.TestCase):
             max_to_keep=1,
         ).save(7)
         refused = (
-            "search/earlier/config.json was made with the weights of step 0, "
+            "search/plain/config.json was made with the weights of step 0, "
             "now they are those of step 7; search again with another --name "
             "and --version$"
         )
 
         with self.assertRaisesRegex(errors.InputError, refused):
             report.Report(
-                workdir, "earlier", root / "export" / "earlier", self.data_dir
+                workdir, "plain", root / "export" / "plain", self.data_dir
             )
         with self.assertRaisesRegex(errors.InputError, refused):
             session.Search(
                 workdir,
-                "earlier",
+                "plain",
                 CONFIG,
                 {},
                 self.data_dir,

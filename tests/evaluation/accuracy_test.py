@@ -17,7 +17,7 @@ from tf_autoformer.supernet import supernet as supernet_lib
 SPACE = search_space.SEARCH_SPACES["digits"]
 MODEL = tiny.DIGITS_MODEL
 
-devices.make_two_cpus()
+devices.prepare()
 
 
 class EvaluatorTest(absltest.TestCase):
@@ -26,7 +26,7 @@ class EvaluatorTest(absltest.TestCase):
         rng = random.Random(0)
         architectures = [sampling.uniform(SPACE, rng) for _ in range(3)]
         batches = pipeline.evaluation(
-            dataset, "validation", (8, 8), batch_size=50
+            dataset, "validation", (8, 8), batch_size=288
         )
 
         for replicas in (["/cpu:0"], ["/cpu:0", "/cpu:1"]):

@@ -21,7 +21,7 @@ MODEL = tiny.DIGITS_MODEL
 SUBNET = architecture_lib.Architecture(8, 2, (2, 1), (1.0, 2.0))
 BATCH_SIZE = 100  # The last of the splits' batches has fewer.
 
-devices.make_two_cpus()
+devices.prepare()
 
 
 def _by_hand(

@@ -10,8 +10,12 @@ from absl.testing import absltest
 
 from tests.helpers import tiny
 from tf_autoformer import errors
-from tf_autoformer.data.sources import datasets
-from tf_autoformer.experiment import experiment, weights, workdir
+from tf_autoformer.experiment import (
+    experiment,
+    known_data,
+    weights,
+    workdir,
+)
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import checkpoint
 from tf_autoformer.training import state as state_lib
@@ -120,7 +124,7 @@ class WeightsTest(absltest.TestCase):
     def test_the_data_set_is_loaded_when_it_is_asked_for_and_once(self):
         weights.save(self.workdir.checkpoints, _supernet(seed=0))
         self.workdir.claim(EXPERIMENT)
-        with mock.patch.object(datasets, "load") as load:
+        with mock.patch.object(known_data, "load") as load:
             trained = self.workdir.trained(
                 tf.distribute.get_strategy(), "some/folder"
             )
@@ -129,7 +133,7 @@ class WeightsTest(absltest.TestCase):
             self.assertIs(trained.dataset, load.return_value)
             self.assertIs(trained.dataset, load.return_value)
 
-        load.assert_called_once_with("digits", "some/folder")
+        load.assert_called_once_with(self.workdir, None, "some/folder")
 
     def test_without_a_checkpoint_it_says_what_to_do(self):
         self.workdir.claim(EXPERIMENT)

@@ -7,13 +7,10 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
-import tensorflow as tf
 from absl.testing import absltest
 
 from tests.helpers import tiny
 from tf_autoformer import errors
-from tf_autoformer.data.sources import datasets, names
 from tf_autoformer.experiment import experiment, workdir
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -45,7 +42,7 @@ class PathsTest(WorkdirTest):
                 str(path.relative_to(self.folder))
                 for path in (
                     folder.config,
-                    folder.splits,
+                    folder.data,
                     folder.checkpoints,
                     folder.log("train"),
                     folder.export(3),
@@ -58,7 +55,7 @@ class PathsTest(WorkdirTest):
             ],
             [
                 "config.json",
-                "splits.json",
+                "data.json",
                 "checkpoints",
                 "tensorboard/train",
                 "export/3",
@@ -206,45 +203,6 @@ class ClaimTest(WorkdirTest):
 
             with self.assertRaisesRegex(errors.InputError, message):
                 _ = self.open().experiment
-
-
-class SplitsTest(WorkdirTest):
-    def test_other_splits_are_refused_by_file_and_left(self):
-        summary = {"train": 8, "validation": 2, "validation_digest": "a"}
-        self.open().claim_splits(summary)
-        self.open().claim_splits(summary)
-
-        with self.assertRaisesRegex(
-            errors.InputError, "splits.json has .*; its images have changed"
-        ):
-            self.open().claim_splits(summary | {"validation_digest": "b"})
-
-        found = json.loads((self.folder / "splits.json").read_text())
-        self.assertEqual(found, summary)
-
-    def test_a_folder_whose_images_have_changed_is_refused(self):
-        root = pathlib.Path(self.create_tempdir().full_path)
-        png = tf.io.encode_png(np.zeros([2, 2, 3], np.uint8)).numpy()
-        for name in ("cat", "dog"):
-            for number in range(30):
-                path = root / "images" / name / f"{number}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(png)
-
-        def claim():
-            dataset = datasets.load(
-                f"{names.FOLDER}{root / 'images'}", str(root / "data")
-            )
-            self.open().claim_splits(dataset.summary())
-
-        claim()
-        claim()  # The same.
-        for number in range(30, 60):
-            (root / "images" / "cat" / f"{number}.png").write_bytes(png)
-        with self.assertRaisesRegex(
-            errors.InputError, "its images have changed"
-        ):
-            claim()
 
 
 class LockTest(WorkdirTest):

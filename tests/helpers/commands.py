@@ -1,11 +1,8 @@
 """Runs binaries as users type them, kills them and compares their results."""
 
 import json
-import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 
@@ -13,33 +10,11 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.backend.event_processing import plugin_event_accumulator
 
+from tests.helpers import processes
+
 ROOT = pathlib.Path(__file__).parents[2]
-
-
-def start(
-    binary: str, *arguments: str, env: Mapping[str, str] | None = None
-) -> subprocess.Popen:
-    """Starts a binary of the package.
-
-    Args:
-      binary: Name of the binary, such as "train".
-      *arguments: Its command line.
-      env: Environment variables that differ from this process's.
-    """
-    return subprocess.Popen(
-        [sys.executable, "-m", f"tf_autoformer.{binary}", *arguments],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            # oneDNN's preparations take longer than such small products.
-            "TF_ENABLE_ONEDNN_OPTS": "0",
-            **(env or {}),
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+# For the digits, with few traces.
+TINY_SPACE = ROOT / "tests" / "goldens" / "tiny_space.json"
 
 
 def full_recipe(folder: pathlib.Path, steps: int) -> tuple[str, ...]:
@@ -76,7 +51,7 @@ def full_recipe(folder: pathlib.Path, steps: int) -> tuple[str, ...]:
     )
 
 
-def finish(process: subprocess.Popen) -> tuple[str, str]:
+def finish(process: processes.Process) -> tuple[str, str]:
     """Waits for the end of a binary and returns its stdout and stderr.
 
     Raises:
@@ -88,7 +63,9 @@ def finish(process: subprocess.Popen) -> tuple[str, str]:
     return out, err
 
 
-def kill_when(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
+def kill_when(
+    process: processes.Process, condition: Callable[[], bool]
+) -> None:
     """Kills a process once a condition holds, as a crash of the machine would.
 
     Raises:
@@ -102,7 +79,7 @@ def kill_when(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
         raise AssertionError(f"ended with {process.returncode}: {err}")
 
 
-def wait_for_line(process: subprocess.Popen, text: str) -> None:
+def wait_for_line(process: processes.Process, text: str) -> None:
     """Waits until a process has written a line with this text to stderr."""
     lines = []
     for line in process.stderr:
@@ -112,8 +89,8 @@ def wait_for_line(process: subprocess.Popen, text: str) -> None:
     raise AssertionError(f"ended without {text!r}: {''.join(lines)}")
 
 
-def stop(process: subprocess.Popen, number: int) -> tuple[int, str]:
-    """Sends a signal; returns the exit code and what stderr held from then."""
+def stop(process: processes.Process, number: int) -> tuple[int, str]:
+    """Sends a signal, and returns the exit code and all of stderr."""
     process.send_signal(number)
     _, err = process.communicate()
     return process.returncode, err

@@ -1,5 +1,6 @@
 """A data set of encoded images that a test makes."""
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 
@@ -21,6 +22,9 @@ class Encoded:
 
     source: datasets.Source
     images: Sequence[bytes]
+
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def num_examples(self, split: datasets.Split) -> int:
         del split

@@ -13,10 +13,13 @@ import resource
 import runpy
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from absl.testing import absltest
+
+from tests.helpers import devices
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
@@ -57,9 +60,17 @@ class Result(NamedTuple):
 
 
 def _main(
-    module: str, arguments: tuple[str, ...], output: str, max_bytes: int | None
+    module: str,
+    arguments: tuple[str, ...],
+    output: str,
+    max_bytes: int | None,
+    env: Mapping[str, str],
+    grappler: bool,
 ) -> None:
     """Runs a binary in its process."""
+    os.environ.update(env)
+    if not grappler:
+        devices.leave_out_grappler()
     for descriptor in (1, 2):
         path = f"{output}.{descriptor}"
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
@@ -67,37 +78,110 @@ def _main(
         # Like a full disk: Python ignores the signal, so writing fails with an
         # error.
         resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
+    # With this command line it may start itself anew.
+    sys.orig_argv = [sys.executable, "-m", module, *arguments]
     sys.argv = [module.rpartition(".")[2], *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def run(
+class Process:
+    """A running binary, with what the tests use of `subprocess.Popen`.
+
+    Args:
+      module: Name of the binary's module.
+      arguments: Its command line.
+      max_bytes: Largest file that the binary can write. None: no limit.
+      env: Environment variables that differ from this process's.
+      grappler: Whether TensorFlow optimizes graphs. See
+        `devices.leave_out_grappler`.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        arguments: tuple[str, ...],
+        max_bytes: int | None,
+        env: Mapping[str, str],
+        grappler: bool,
+    ):
+        self._folder = tempfile.TemporaryDirectory()
+        output = pathlib.Path(self._folder.name) / "output"
+        self._out, self._err = (output.with_suffix(f".{n}") for n in (1, 2))
+        for path in (self._out, self._err):
+            path.touch()
+        self._process = _SERVER.Process(
+            target=_main,
+            args=(module, arguments, str(output), max_bytes, env, grappler),
+        )
+        self._process.start()
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, negative for a signal. None while it runs."""
+        return self._process.exitcode
+
+    poll = returncode.fget
+
+    def kill(self) -> None:
+        """Kills it, if it runs."""
+        self._process.kill()
+
+    def send_signal(self, number: int) -> None:
+        """Sends a signal."""
+        os.kill(self.pid, number)
+
+    def communicate(self) -> tuple[str, str]:
+        """Waits for the end, and returns all of stdout and stderr."""
+        self._process.join()
+        return self._out.read_text(), self._err.read_text()
+
+    @property
+    def stderr(self) -> Iterator[str]:
+        """The lines of stderr from the first one on, as they are written."""
+        with self._err.open() as file:
+            line = ""
+            while True:
+                has_ended = self.poll() is not None
+                line += file.readline()
+                if line.endswith("\n"):
+                    yield line
+                    line = ""
+                elif has_ended:
+                    return
+                else:
+                    time.sleep(0.005)
+
+
+def start(
     binary: str,
     *arguments: str,
     max_bytes: int | None = None,
+    env: Mapping[str, str] | None = None,
+    grappler: bool = False,
     package: str = "tf_autoformer",
-) -> Result:
-    """Runs a binary and waits for its end.
+) -> Process:
+    """Starts a binary.
 
     Args:
       binary: Name of the binary's module.
       *arguments: Its command line.
       max_bytes: Largest file that the binary can write. None: no limit.
+      env: Environment variables that differ from this process's.
+      grappler: Whether TensorFlow optimizes graphs. See
+        `devices.leave_out_grappler`.
       package: Package of the module.
     """
-    module = f"{package}.{binary}"
-    with tempfile.TemporaryDirectory() as folder:
-        output = str(pathlib.Path(folder) / "output")
-        process = _SERVER.Process(
-            target=_main, args=(module, arguments, output, max_bytes)
-        )
-        process.start()
-        process.join()
-        out, err = (
-            pathlib.Path(f"{output}.{descriptor}").read_text()
-            for descriptor in (1, 2)
-        )
-    return Result(process.exitcode, out, err)
+    return Process(
+        f"{package}.{binary}", arguments, max_bytes, env or {}, grappler
+    )
+
+
+def run(binary: str, *arguments: str, **options: Any) -> Result:
+    """Runs a binary and waits for its end. The arguments are `start`'s."""
+    process = start(binary, *arguments, **options)
+    out, err = process.communicate()
+    return Result(process.returncode, out, err)
 
 
 def _answer(

@@ -36,7 +36,7 @@ SPACE = search_space.SearchSpace(
 )
 # It has one depth, so that a training step has one trace.
 SMALL_SPACE = search_space.SearchSpace(
-    embed_dims=(8, 12), depths=(2,), num_heads=(1, 2), mlp_ratios=(0.5, 1.0)
+    embed_dims=(8, 12), depths=(1,), num_heads=(1, 2), mlp_ratios=(0.5, 1.0)
 )
 
 

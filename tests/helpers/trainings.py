@@ -19,7 +19,7 @@ from tf_autoformer.training import step, teacher
 BATCH = 8
 SMOOTHING = 0.1
 
-devices.make_two_cpus()
+devices.prepare()
 
 
 @functools.cache

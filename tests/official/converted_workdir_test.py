@@ -16,13 +16,14 @@ from tf_autoformer.experiment import experiment, training_config, workdir
 from tf_autoformer.official import conversion
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.space import search_space
+from tf_autoformer.supernet import subnet
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import loop, run_config
 
 # Of the checkpoint's three blocks one, of its 128 dimensions 96.
 SPACE = search_space.SearchSpace((64, 96), (1,), (1, 2), (2.0, 3.5))
 
-devices.make_two_cpus()
+devices.prepare()
 
 
 class ConvertedWorkdirTest(parameterized.TestCase):
@@ -48,13 +49,14 @@ class ConvertedWorkdirTest(parameterized.TestCase):
         supernet = self.convert(name)
         images = golden.images * np.float32(source.std)
         images = tf.constant(images + np.float32(source.mean))
-        for index, (architecture, logits) in enumerate(
-            zip(golden.architectures, golden.logits, strict=True), start=1
-        ):
-            folder = self.folder / "export" / str(index)
-            savedmodel.export(supernet, architecture, "digits", folder)
-            served = tf.saved_model.load(str(folder)).signatures
-            found = served["serving_default"](images=images)["logits"]
+        folder = self.folder / "export" / "1"
+        savedmodel.export(supernet, golden.architectures[0], source, folder)
+        exported = tf.saved_model.load(str(folder)).signatures
+        answers = [exported["serving_default"](images=images)["logits"]]
+        for architecture in golden.architectures[1:]:
+            standalone = subnet.inherit(supernet, architecture)
+            answers.append(standalone(golden.images))
+        for found, logits in zip(answers, golden.logits, strict=True):
             np.testing.assert_allclose(found, logits, atol=1e-4, rtol=0)
 
     def test_training_continues_from_the_weights(self):

@@ -14,7 +14,7 @@ from tf_autoformer.training import loop, run_config
 
 SPACE = tiny.SPACE
 
-devices.make_two_cpus()
+devices.prepare()
 
 
 def _experiment(**training) -> experiment.Experiment:

@@ -11,6 +11,7 @@ from PIL import Image
 from tests.helpers import tiny, trainings
 from tf_autoformer import errors
 from tf_autoformer.data.sources import datasets
+from tf_autoformer.data.sources import source as source_lib
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.supernet import subnet
 from tf_autoformer.supernet import supernet as supernet_lib
@@ -63,7 +64,10 @@ class TeacherTest(parameterized.TestCase):
         )
 
     def _teacher(self, classes=tiny.MODEL.num_classes) -> teacher.Teacher:
-        return teacher.Teacher(str(self.folder), classes, MEAN, STD)
+        labels = tuple(map(str, range(classes)))
+        return teacher.Teacher(
+            str(self.folder), source_lib.Source(labels, MEAN, STD)
+        )
 
     def _wanted(self, pixels: np.ndarray) -> np.ndarray:
         """One-hot classes of [count, 12, 12, 3]."""
@@ -107,17 +111,24 @@ class TeacherTest(parameterized.TestCase):
         model = dataclasses.replace(tiny.MODEL, num_classes=10)
         tf.keras.utils.set_random_seed(0)
         supernet = supernet_lib.Supernet(model, SPACE)
-        savedmodel.export(supernet, SPACE.smallest, "digits", self.folder)
+        savedmodel.export(supernet, SPACE.smallest, source, self.folder)
         images = tf.constant(_images(20, 12))
-
-        found = teacher.Teacher(
-            self.folder, 10, source.mean, source.std
-        ).targets(images)
-
         logits = subnet.inherit(supernet, SPACE.smallest)(images)
-        np.testing.assert_array_equal(
-            np.argmax(found, -1), np.argmax(logits, -1)
-        )
+        answers = [source.labels[each] for each in np.argmax(logits, -1)]
+        self.assertGreater(len(set(answers)), 1)
+
+        # In another order of the classes, the names are the same.
+        for order in (source.labels, source.labels[::-1]):
+            student = dataclasses.replace(source, labels=order)
+            taught_by = teacher.Teacher(self.folder, student)
+            found = np.argmax(taught_by.targets(images), -1)
+            self.assertEqual([order[each] for each in found], answers)
+
+        others = dataclasses.replace(source, labels=tuple("0123x56789"))
+        with self.assertRaisesRegex(
+            errors.InputError, "class 4, '4', is none of the supernet's 10"
+        ):
+            teacher.Teacher(self.folder, others)
 
     @parameterized.parameters(1, 2)
     def test_the_loss_is_half_the_labels_and_half_the_teachers(self, replicas):

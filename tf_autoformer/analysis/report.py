@@ -33,6 +33,7 @@ class Report:
       name: Name of the search.
       export: Folder of the exported subnet.
       data_dir: Folder of prepared data sets. None: TFDS's default.
+      dataset: Name of the data set. None: the experiment's.
       further_costs: Costs beyond `cost.COSTS` to compare. A cost that the
         search bounds must be among them.
 
@@ -48,6 +49,7 @@ class Report:
         name: str,
         export: str | os.PathLike[str],
         data_dir: str | None,
+        dataset: str | None = None,
         further_costs: Sequence[cost.Cost] = (),
     ):
         self._workdir = workdir
@@ -73,8 +75,9 @@ class Report:
                 f"cannot load {export}: {errors.reason(error)}"
             ) from error
         strategy = tf.distribute.get_strategy()
-        trained = workdir.trained(strategy, data_dir)
+        trained = workdir.trained(strategy, data_dir, dataset)
         session.require_weights(self._search, trained.step)
+        trained.claim()
         self._dataset = trained.dataset
         self._validation, self._test = (
             accuracy.Evaluator(strategy, trained.supernet, self._dataset, split)
@@ -145,7 +148,7 @@ class Report:
         size = tuple(inputs["images"].shape[1:3])
         batches = pipeline.images(dataset, "test", size).batch(_BATCH_SIZE)
         right = 0
-        for images, labels in batches:
+        for images, labels in dataset.readable(batches):
             truths = tf.gather(tf.constant(names), labels)
             predicted = classify(images=images)["classes"]
             right += int(tf.math.count_nonzero(predicted == truths))

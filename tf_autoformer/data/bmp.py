@@ -63,6 +63,7 @@ def decode(image: tf.Tensor) -> tf.Tensor:
     # Eager mode has raised by now, and has no operation to wait for.
     with tf.control_dependencies([] if require is None else [require]):
         image = pixel_limit.require(image, tf.stack([rows, width]))
+        bits = tf.identity(bits)  # Else their operations may fail first.
 
     def look_up() -> tf.Tensor:
         start = 14 + size

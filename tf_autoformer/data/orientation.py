@@ -30,6 +30,8 @@ _LARGEST = 2**16
 _END = 2**62  # A place beyond every file.
 
 
+# Traced once, for all pipelines.
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def read(image: tf.Tensor) -> tf.Tensor:
     """The orientation of an image, 1 to 8. 1 is upright.
 

@@ -56,8 +56,12 @@ class Part:
 
 
 _WHOLE = Part()
+# AutoGraph takes seconds to rewrite functions that have nothing to rewrite: no
+# `if` and no loop of them depends on a tensor.
+_as_written = tf.autograph.experimental.do_not_convert
 
 
+@_as_written
 def images(
     dataset: datasets.Dataset,
     split: datasets.Split,
@@ -77,6 +81,7 @@ def images(
     return _decode(dataset.read(split), dataset, image_size)
 
 
+@_as_written
 def training(
     dataset: datasets.Dataset,
     image_size: tuple[int, int],
@@ -180,6 +185,7 @@ def training(
     )
 
 
+@_as_written
 def evaluation(
     dataset: datasets.Dataset,
     split: datasets.Split,
@@ -203,7 +209,8 @@ def evaluation(
     fits = buffering.fits(size, image_size, tf.float32)
     examples = dataset.read(split)
     if not fits:
-        examples, _ = buffering.hold_encoded(examples, size)
+        with dataset.reading():
+            examples, _ = buffering.hold_encoded(examples, size)
     batches = (
         _decode(examples, dataset, image_size)
         .batch(batch_size)
@@ -246,7 +253,8 @@ def _training_examples(
         return preprocessing.to_levels(pixels)
 
     if recipe.crop_area or not buffering.fits(size, image_size, tf.uint8):
-        held, count = buffering.hold_encoded(examples, size)
+        with dataset.reading():
+            held, count = buffering.hold_encoded(examples, size)
         return held, count, crop if recipe.crop_area else whole
     decoded = examples.map(
         lambda image, label: (whole(image, label), label),

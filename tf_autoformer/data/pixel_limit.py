@@ -9,6 +9,11 @@ PIXELS = 178_956_970  # Pillow's limit as well.
 SIDE = 65_535  # A JPEG's largest. It bounds what a resized row takes.
 
 
+def holds(height: int, width: int) -> bool:
+    """Whether an image of this size keeps the limit."""
+    return max(height, width) <= SIDE and height * width <= PIXELS
+
+
 def require(image: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     """The bytes of an image whose header keeps the limit.
 

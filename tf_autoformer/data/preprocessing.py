@@ -11,6 +11,8 @@ from tf_autoformer.data import bmp, orientation, pixel_limit
 DCT_METHOD = "INTEGER_ACCURATE"
 
 
+# Traced once, for all pipelines.
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def decode(image: tf.Tensor) -> tf.Tensor:
     """Decodes JPEG, PNG, GIF or BMP bytes to uint8 [height, width, 3].
 

@@ -61,6 +61,7 @@ class Evaluator:
     ):
         self._strategy = strategy
         self._forward = Forward(supernet)
+        self._dataset = dataset
         self._num_examples = dataset.num_examples(split)
         options = tf.data.Options()
         # Workers share the batches, of a data set that may be one file.
@@ -80,7 +81,7 @@ class Evaluator:
         subnet = supernet_lib.extent_tensors(architecture)
         counts = [
             self._count(images, labels, subnet)
-            for images, labels in self._batches
+            for images, labels in self._dataset.readable(self._batches)
         ]
         return float(sum(int(count) for count in counts)) / self._num_examples
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from tf_autoformer import errors, progress
+from tf_autoformer import progress
 from tf_autoformer.data import pipeline
 from tf_autoformer.data.sources import datasets
+from tf_autoformer.experiment import known_data
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost
@@ -84,10 +85,14 @@ def evaluate(
             ),
         ],
     )
-    subnet.evaluate(batches.take(1), verbose=0)  # Traces.
+    with dataset.reading():
+        subnet.evaluate(batches.take(1), verbose=0)  # Traces.
     number = dataset.num_examples(split)
     start = time.monotonic()
-    with progress.Meter(0, number, "images", "evaluation") as meter:
+    with (
+        progress.Meter(0, number, "images", "evaluation") as meter,
+        dataset.reading(),
+    ):
         found = subnet.evaluate(
             batches,
             verbose=0,
@@ -120,22 +125,19 @@ def lines(workdir: workdir_lib.Workdir, task: Task) -> Iterator[str]:
 
     Raises:
       InputError: There is no supernet or data set, the architecture is
-        outside the space, or the data set has other classes.
+        outside the space, or the data set has a class that the supernet does
+        not know. The supernet's own data set has other images than before.
     """
     experiment = workdir.experiment
     name = experiment.dataset if task.dataset is None else task.dataset
-    source = datasets.source(name, task.data_dir)
-    if source.num_classes != experiment.model.num_classes:
-        raise errors.InputError(
-            f"dataset is {name!r} of {source.num_classes} classes; the "
-            f"supernet has {experiment.model.num_classes}"
-        )
     experiment.space.validate(task.architecture)
+    dataset = known_data.load(workdir, name, task.data_dir)
+    if name == experiment.dataset:
+        workdir.require_data(dataset, task.split)
     trained = workdir.trained(tf.distribute.get_strategy())
     subnet = subnet_lib.inherit(
         trained.supernet, task.architecture, task.image_size
     )
-    dataset = datasets.load(name, task.data_dir)
     figures = evaluate(subnet, dataset, task.split, task.batch_size)
 
     model = experiment.model

@@ -96,6 +96,7 @@ class Search:
       ranges: Constraint: the name of each bounded cost and its allowed range.
       data_dir: Folder of prepared data sets. None: TFDS's default.
       strategy: Strategy whose replicas share an evaluation's images.
+      dataset: Name of the data set. None: the experiment's.
       further_costs: Costs beyond `cost.COSTS` that `ranges` may bound. Each
         candidate is written with them, and progress lines show them.
 
@@ -105,6 +106,7 @@ class Search:
       folder: Folder of the search.
       constraint: Constraint that every candidate satisfies.
       supernet: Trained supernet.
+      source: Classes and pixels that the supernet knows.
 
     Raises:
       InputError: There is no trained supernet, the constraint cannot be
@@ -120,6 +122,7 @@ class Search:
         ranges: Mapping[str, constraint_lib.Range],
         data_dir: str | None,
         strategy: tf.distribute.Strategy,
+        dataset: str | None = None,
         further_costs: Sequence[cost.Cost] = (),
     ):
         self.experiment = workdir.experiment
@@ -130,9 +133,10 @@ class Search:
         self.constraint = _constraint(self.experiment, ranges, self._costs)
         # Fails before the folder is made if nothing satisfies it.
         self.constraint.sample(random.Random(config.search_seed))
-        trained = workdir.trained(strategy, data_dir)
+        trained = workdir.trained(strategy, data_dir, dataset)
         self.supernet = trained.supernet
-        workdir.claim_splits(trained.dataset.summary())
+        trained.claim()
+        self.source = trained.source
         self._evaluator = accuracy.Evaluator(
             strategy, self.supernet, trained.dataset, "validation"
         )

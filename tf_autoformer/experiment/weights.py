@@ -1,6 +1,7 @@
 """The weights of a trained supernet, read from its checkpoint."""
 
 import contextlib
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ import tensorflow as tf
 
 from tf_autoformer import errors
 from tf_autoformer.data.sources import datasets
+from tf_autoformer.data.sources import source as source_lib
 from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.experiment import known_data
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.supernet import supernet as supernet_lib
 
 # Number of checkpoints that are kept in a folder.
@@ -22,10 +26,10 @@ class Trained:
     If the recipe has a moving average, the weights are the average.
 
     Args:
-      folder: Folder of the checkpoints.
-      experiment: Experiment of the supernet.
+      workdir: Working folder of the supernet.
       strategy: Strategy to create the variables under.
       data_dir: Folder of prepared data sets. None: TFDS's default.
+      dataset: Name of the data set. None: the experiment's.
 
     Attributes:
       experiment: Experiment of the supernet.
@@ -38,23 +42,47 @@ class Trained:
 
     def __init__(
         self,
-        folder: pathlib.Path,
-        experiment: experiment_lib.Experiment,
+        workdir: workdir_lib.Workdir,
         strategy: tf.distribute.Strategy,
         data_dir: str | None = None,
+        dataset: str | None = None,
     ):
-        self.experiment = experiment
-        self.supernet, self.step = _load(folder, experiment, strategy)
+        self.experiment = workdir.experiment
+        self.supernet, self.step = _load(
+            workdir.checkpoints, workdir.experiment, strategy
+        )
+        self._workdir = workdir
         self._data_dir = data_dir
+        self._dataset = dataset
 
     @functools.cached_property
     def dataset(self) -> datasets.Dataset:
-        """The data set that the supernet was trained on.
+        """The data set, as the supernet sees it.
 
         Raises:
-          InputError: It cannot be loaded. See `datasets.load`.
+          InputError: It cannot be loaded, or has other classes. See
+            `known_data.load`.
         """
-        return datasets.load(self.experiment.dataset, self._data_dir)
+        return known_data.load(self._workdir, self._dataset, self._data_dir)
+
+    def claim(self) -> None:
+        """Checks that the data set is that of before, and writes it down.
+
+        Raises:
+          InputError: It has other images than before. See `Workdir.claim`.
+        """
+        name = self._dataset or self.experiment.dataset
+        experiment = dataclasses.replace(self.experiment, dataset=name)
+        self._workdir.claim(experiment, self.dataset)
+
+    @functools.cached_property
+    def source(self) -> source_lib.Source:
+        """The classes and pixels that the supernet knows.
+
+        Raises:
+          InputError: See `known_data.source`.
+        """
+        return known_data.source(self._workdir, self._data_dir)
 
 
 def save(folder: pathlib.Path, supernet: supernet_lib.Supernet) -> None:

@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tf_autoformer import errors, files
+from tf_autoformer.data.sources import names
+from tf_autoformer.experiment import data_record as record_lib
 from tf_autoformer.experiment import experiment as experiment_lib
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from tf_autoformer.data.sources import datasets
     from tf_autoformer.experiment import weights
 
 
@@ -57,7 +60,8 @@ class Workdir:
     Attributes:
       root: Path of the folder.
       config: JSON file of the experiment.
-      splits: JSON file of the sizes and the digest of the data set's splits.
+      data: JSON file of the data that the supernet was trained on.
+      splits: JSON file that the first versions wrote in place of `data`.
       checkpoints: Folder of the checkpoints.
       logs: Folder of all TensorBoard logs.
     """
@@ -65,6 +69,7 @@ class Workdir:
     def __init__(self, root: str | os.PathLike[str]):
         self.root = pathlib.Path(root)
         self.config = self.root / "config.json"
+        self.data = self.root / "data.json"
         self.splits = self.root / "splits.json"
         self.checkpoints = self.root / "checkpoints"
         self.logs = self.root / "tensorboard"
@@ -105,19 +110,42 @@ class Workdir:
         ):
             return experiment_lib.Experiment.from_dict(values)
 
-    def claim(self, experiment: experiment_lib.Experiment) -> None:
+    @functools.cached_property
+    def data_record(self) -> record_lib.DataRecord | None:
+        """The data of the supernet. None: no version has written it yet.
+
+        Raises:
+          InputError: `data.json` is none of this program's.
+        """
+        if not self.data.exists():
+            return None
+        values = files.read_json(self.data)
+        with errors.about(f"{self.data} is not a record of this program"):
+            return record_lib.DataRecord.from_dict(values)
+
+    def claim(
+        self,
+        experiment: experiment_lib.Experiment,
+        dataset: "datasets.Dataset | None" = None,
+    ) -> None:
         """Binds the folder to an experiment, or checks that it is the same.
 
-        A part of the recipe that the folder lacks is filled in.
+        A part of the recipe that the folder lacks is filled in. A folder of
+        images that has moved takes the place of the one before.
 
         Args:
           experiment: Experiment that is about to run in the folder.
+          dataset: Data set that it runs on. None: none is read.
 
         Raises:
-          InputError: The folder cannot be written, or was made with another
-            experiment. The message names the first field that differs.
+          InputError: The folder cannot be written, was made with another
+            experiment, or the data set has other classes or images than
+            before. The message names the first field, class or split that
+            differs.
         """
         files.require_writable(self.root)
+        data = None if dataset is None else record_lib.of(dataset)
+        completed = experiment
         if self.is_bound:
             found = self.experiment
             completed = dataclasses.replace(
@@ -125,44 +153,80 @@ class Workdir:
                 training=found.training or experiment.training,
                 augmentation=found.augmentation or experiment.augmentation,
             )
+            if self._is_moved(experiment.dataset, data):
+                completed = dataclasses.replace(
+                    completed, dataset=experiment.dataset
+                )
             require_same(self.config, completed.to_dict(), experiment.to_dict())
-            if completed == found:
-                return
-        files.write_json(self.config, experiment.to_dict())
-        self.__dict__["experiment"] = experiment
+        if dataset is not None:
+            self.require_data(dataset, *data.splits)
+            self.record(data)
+        if not self.is_bound or completed != self.experiment:
+            files.write_json(self.config, completed.to_dict())
+            self.__dict__["experiment"] = completed
 
-    def claim_splits(self, summary: Mapping[str, int | str]) -> None:
-        """Binds the folder to splits, or checks that they are the same.
+    def record(self, data: record_lib.DataRecord) -> None:
+        """Writes down the data of the supernet."""
+        if data != self.data_record:
+            files.write_json(self.data, data.to_dict())
+            self.__dict__["data_record"] = data
 
-        With other splits a search might be evaluated on training images.
+    def require_data(
+        self, dataset: "datasets.Dataset", *splits: names.Split
+    ) -> None:
+        """Checks that the images are those of before.
+
+        With others, a search or a report might be evaluated on images that the
+        supernet was trained on.
 
         Args:
-          summary: Sizes and digest of the splits. See `Dataset.summary`.
+          dataset: Data set of the experiment.
+          *splits: Splits that are about to be read.
 
         Raises:
-          InputError: The folder has other splits.
+          InputError: A split has other images. The message names it.
         """
-        if not self.splits.exists():
-            files.write_json(self.splits, summary)
-        elif files.read_json(self.splits) != summary:
-            raise errors.InputError(
-                f"{self.splits} has other splits than the data set has now, "
-                f"{summary}; its images have changed; use those of before, or "
-                "another workdir"
-            )
+        known = self.data_record
+        if known is not None:
+            with errors.about(self.data):
+                for split in splits:
+                    known.require(split, dataset.record(split))
+        elif self.splits.exists():
+            summary = dataset.summary()
+            if files.read_json(self.splits) != summary:
+                raise errors.InputError(
+                    f"{self.splits} has other splits than the data set has "
+                    f"now, {summary}; its images have changed; use those of "
+                    "before, or another workdir"
+                )
+
+    def _is_moved(self, name: str, data: record_lib.DataRecord | None) -> bool:
+        """Whether this is the folder of images of before, in another place."""
+        known = self.data_record
+        return (
+            known is not None
+            and data is not None
+            and known.splits == data.splits
+            and name.startswith(names.FOLDER)
+            and self.experiment.dataset.startswith(names.FOLDER)
+        )
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Keeps other trainings out of the folder. See `files.lock`."""
         return files.lock(self.root)
 
     def trained(
-        self, strategy: "tf.distribute.Strategy", data_dir: str | None = None
+        self,
+        strategy: "tf.distribute.Strategy",
+        data_dir: str | None = None,
+        dataset: str | None = None,
     ) -> "weights.Trained":
         """The supernet as last saved, with its experiment and data set.
 
         Args:
           strategy: Strategy to create the variables under.
           data_dir: Folder of prepared data sets. None: TFDS's default.
+          dataset: Name of the data set. None: the experiment's.
 
         Raises:
           InputError: There is no checkpoint, or it is damaged.
@@ -170,9 +234,7 @@ class Workdir:
         # TensorFlow is imported only where there are weights to read.
         from tf_autoformer.experiment import weights
 
-        return weights.Trained(
-            self.checkpoints, self.experiment, strategy, data_dir
-        )
+        return weights.Trained(self, strategy, data_dir, dataset)
 
 
 def require_same(

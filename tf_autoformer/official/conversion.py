@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_autoformer import errors, files
 from tf_autoformer.data.sources import datasets, names
+from tf_autoformer.experiment import data_record as record_lib
 from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.experiment import weights as weights_lib
 from tf_autoformer.experiment import workdir as workdir_lib
@@ -73,6 +74,9 @@ def from_official(
     with files.new_folder(workdir.root) as folder:
         partial = workdir_lib.Workdir(folder)
         partial.claim(experiment)
+        partial.record(
+            record_lib.DataRecord(datasets.source(experiment.dataset), {})
+        )
         weights_lib.save(partial.checkpoints, supernet)
     _LOGGER.info(
         "%s: %s, classes of %s, search space %s",

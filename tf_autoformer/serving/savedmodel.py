@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tf_autoformer import errors, files
 from tf_autoformer.data import preprocessing
-from tf_autoformer.data.sources import datasets
+from tf_autoformer.data.sources import names
+from tf_autoformer.data.sources import source as source_lib
 from tf_autoformer.serving import warmup
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
@@ -38,7 +39,7 @@ class ServedSubnet(tf.Module):
     def __init__(
         self,
         subnet: tf.keras.Model,
-        source: datasets.Source,
+        source: source_lib.Source,
     ):
         super().__init__()
         # Not the Keras model: every layer of it would be traced once more and
@@ -93,37 +94,26 @@ class ServedSubnet(tf.Module):
 def export(
     supernet: supernet_lib.Supernet,
     architecture: architecture_lib.Architecture,
-    dataset: str,
+    source: source_lib.Source,
     folder: str | os.PathLike[str],
     image_size: model_lib.ImageSize | None = None,
-    data_dir: str | None = None,
 ) -> None:
     """Writes a subnet with inherited weights, as a whole folder or not at all.
 
-    Under `assets.extra/` the folder also holds the architecture as JSON and
-    the warm-up requests of TF Serving.
+    Under `assets.extra/` the folder also holds the architecture and the names
+    of the classes as JSON, and the warm-up requests of TF Serving.
 
     Args:
       supernet: Supernet whose weights the subnet inherits.
       architecture: Architecture of the supernet's space.
-      dataset: Name of the data set that the supernet was trained on, for the
-        normalization and the labels.
+      source: Classes and pixels that the supernet knows.
       folder: Folder to make. TF Serving takes its name as the version number.
       image_size: Input size in pixels. See `subnet.inherit`.
-      data_dir: Folder of prepared data sets. None: TFDS's default. Some
-        data sets know the names of their classes only there.
 
     Raises:
-      InputError: The data set has other classes, the architecture is outside
-        the space, the image size is no multiple of the patch size, or the
-        folder exists or cannot be written.
+      InputError: The architecture is outside the space, the image size is no
+        multiple of the patch size, or the folder exists or cannot be written.
     """
-    source = datasets.source(dataset, data_dir)
-    if source.num_classes != supernet.model.num_classes:
-        raise errors.InputError(
-            f"dataset is {dataset!r}, now of {source.num_classes} classes; the "
-            f"supernet has {supernet.model.num_classes}"
-        )
     served = ServedSubnet(
         subnet_lib.inherit(supernet, architecture, image_size),
         source,
@@ -137,6 +127,7 @@ def export(
             files.write_json(
                 extra / "architecture.json", architecture.to_dict()
             )
+            files.write_json(partial / names.LABELS_FILE, source.labels)
             warmup.write(extra, served.image_shape)
         except tf.errors.OpError as error:
             raise errors.InputError(

@@ -37,6 +37,7 @@ class Pool(tf.keras.layers.Layer):
         return super().get_config() | {"pooling": self.pooling}
 
 
+@tf.autograph.experimental.do_not_convert  # It would find nothing to convert.
 def build(
     model: model_lib.ModelConfig,
     architecture: Architecture,

@@ -12,7 +12,7 @@ from tf_autoformer.data import pipeline
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.experiment import experiment as experiment_lib
-from tf_autoformer.experiment import training_config
+from tf_autoformer.experiment import known_data, training_config
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, sampling, search_space
@@ -74,7 +74,7 @@ class Trainer:
             files.require_writable(workdir.root)
         else:
             logging.getLogger("tf_autoformer").setLevel(logging.WARNING)
-        self._dataset = _load(experiment.dataset, data_dir, strategy)
+        self._dataset = _load(workdir, experiment.dataset, data_dir, strategy)
         num_examples = self._dataset.num_examples("train")
         self.total_steps = recipe.steps(num_examples)
 
@@ -92,8 +92,7 @@ class Trainer:
         with contextlib.ExitStack() as lock:
             if chief:  # Not before all is found to be in order: it binds.
                 lock.enter_context(workdir.lock())
-                workdir.claim(experiment)
-                workdir.claim_splits(self._dataset.summary())
+                workdir.claim(experiment, self._dataset)
             self._checkpoint = checkpoint.TrainingCheckpoint(
                 workdir.checkpoints, self.state, writes=chief
             )
@@ -152,7 +151,9 @@ class Trainer:
             contextlib.ExitStack() as profiling,
         ):
             # The range first: so no batch is drawn that no step takes.
-            for step, (images, targets) in zip(steps, batches):  # noqa: B905
+            for step, (images, targets) in zip(  # noqa: B905
+                steps, self._dataset.readable(batches)
+            ):
                 if step == start:
                     self._show(step + 1, images)
                     # Not before: the first batch may take long.
@@ -302,13 +303,19 @@ class Trainer:
 
 
 def _load(
-    name: str, data_dir: str | None, strategy: tf.distribute.Strategy
+    workdir: workdir_lib.Workdir,
+    name: str,
+    data_dir: str | None,
+    strategy: tf.distribute.Strategy,
 ) -> datasets.Dataset:
     """The data set, which one worker prepares and the others then find."""
     chief = distribution.is_chief(strategy)
     dataset = datasets.load(name, data_dir) if chief else None
     distribution.wait_for_all(strategy)
-    return dataset or datasets.load(name, data_dir)
+    dataset = dataset or datasets.load(name, data_dir)
+    if workdir.is_bound:
+        return known_data.seen(workdir, name, dataset)
+    return dataset
 
 
 def _teacher(
@@ -317,9 +324,7 @@ def _teacher(
     """The teacher, if the recipe has one."""
     if not recipe.teacher:
         return None
-    return teacher_lib.Teacher(
-        recipe.teacher, source.num_classes, source.mean, source.std
-    )
+    return teacher_lib.Teacher(recipe.teacher, source)
 
 
 def watched_subnets(

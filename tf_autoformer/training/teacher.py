@@ -1,12 +1,14 @@
 """A trained classifier whose predictions the supernet learns too."""
 
+import json
 import os
-from collections.abc import Sequence
 
 import tensorflow as tf
 
 from tf_autoformer import errors
 from tf_autoformer.data import preprocessing
+from tf_autoformer.data.sources import names
+from tf_autoformer.data.sources import source as source_lib
 
 
 class Teacher:
@@ -16,24 +18,22 @@ class Teacher:
     answers with `logits` or `probabilities`, or with one output of any name.
     This package exports such models.
 
+    The classes of such an export are matched by name. Another model must have
+    the supernet's classes in the same order.
+
     Args:
       path: Folder of the SavedModel.
-      num_classes: Number of classes of the supernet.
-      mean: Mean of the supernet's normalization, for each channel.
-      std: Standard deviation of the supernet's normalization, for each
-        channel.
+      source: Classes and pixels that the supernet knows.
 
     Raises:
-      InputError: The model cannot be loaded, or takes or answers something
-        else.
+      InputError: The model cannot be loaded, takes or answers something
+        else, or has a class that the supernet does not know.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
-        num_classes: int,
-        mean: Sequence[float],
-        std: Sequence[float],
+        source: source_lib.Source,
     ):
         try:
             self._model = tf.saved_model.load(path)
@@ -43,8 +43,7 @@ class Teacher:
                 f"teacher is {str(path)!r}; it must be a SavedModel with the "
                 f"signature serving_default: {errors.reason(error)}"
             ) from error
-        self._num_classes = num_classes
-        self._mean, self._std = mean, std
+        self._source = source
 
         def require(is_so: bool, what: object, rule: str) -> None:
             if not is_so:
@@ -71,10 +70,14 @@ class Teacher:
         self._output = [*names, *outputs][0]
         shape = outputs[self._output].shape
         require(
-            shape.rank == 2 and shape[1] in (None, num_classes),
+            shape.rank == 2 and shape[1] in (None, source.num_classes),
             f"{self._output} of the shape {shape}",
-            f"be of {num_classes} classes",
+            f"be of {source.num_classes} classes",
         )
+        with errors.about(f"teacher is {str(path)!r}"):
+            self._places = source_lib.positions(
+                _labels(path) or source.labels, source.labels, "the supernet"
+            )
 
     def targets(self, images: tf.Tensor) -> tf.Tensor:
         """The classes that the teacher finds likeliest.
@@ -85,11 +88,22 @@ class Teacher:
         Returns:
           One-hot classes, float32 [batch, num_classes].
         """
-        images = preprocessing.denormalize(images, self._mean, self._std)
+        source = self._source
+        images = preprocessing.denormalize(images, source.mean, source.std)
         if None not in self._size and self._size != tuple(images.shape[1:3]):
             images = preprocessing.resize(images, self._size)
         answer = self._classify(**{self._input: images})[self._output]
-        return tf.one_hot(tf.argmax(answer, axis=-1), self._num_classes)
+        found = tf.gather(self._places, tf.argmax(answer, axis=-1))
+        return tf.one_hot(found, source.num_classes)
+
+
+def _labels(path: str | os.PathLike[str]) -> list[str] | None:
+    """The names of an export's classes. None: the model does not tell."""
+    file = os.path.join(path, names.LABELS_FILE)
+    if not tf.io.gfile.exists(file):
+        return None
+    with tf.io.gfile.GFile(file, "rb") as opened:
+        return json.loads(opened.read())
 
 
 def _takes_images(spec: tf.TensorSpec) -> bool:

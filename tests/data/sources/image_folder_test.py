@@ -18,6 +18,7 @@ from tf_autoformer.data import preprocessing
 from tf_autoformer.data.sources import datasets, image_check, names
 
 CLASSES = ("cat", "dog", "owl")
+_LARGE = "of more than 178,956,970 pixels"
 
 
 def _pixels(seed: int, height: int = 12, width: int = 16) -> np.ndarray:
@@ -82,7 +83,7 @@ class FolderTest(parameterized.TestCase):
 
 
 class LayoutTest(FolderTest):
-    @parameterized.parameters("test", "validation", "val")
+    @parameterized.parameters("test", "validation", "val", "valid")
     def test_training_and_test_folder(self, test):
         self.fill("train", 30, 20, 10)
         self.fill(test, 3, 2, 1)
@@ -130,6 +131,49 @@ class LayoutTest(FolderTest):
         self.assertEqual(source.crop, 0.875)
         self.assertEqual(source.mean, (0.485, 0.456, 0.406))
         self.assertEqual(self.load().source, source)
+
+    def test_a_class_may_have_the_name_of_a_part(self):
+        for name in ("train", "test", "cat"):
+            self.fill(".", 10)
+            (self.root / "cat").rename(self.root / name)
+        self.assertEqual(self.load().source.labels, ("cat", "test", "train"))
+        self.assertLen(sum(self.splits().values(), []), 30)
+
+    def test_folders_below_a_class_and_behind_links_are_walked(self):
+        self.fill("train", 10, 10, 10)
+        expected = self.files("train")
+        cat, dog = self.root / "train" / "cat", self.root / "train" / "dog"
+        (cat / "2024" / "may").mkdir(parents=True)
+        (cat / "0.png").rename(cat / "2024" / "may" / "0.png")
+        dog.rename(self.root.parent / "elsewhere")
+        dog.symlink_to(self.root.parent / "elsewhere")
+        (cat / "2024" / "loop").symlink_to(cat)  # To what it is in.
+        (cat / "self").symlink_to(cat / "self")
+        self.assertCountEqual(sum(self.splits().values(), []), expected)
+
+    def test_what_is_left_out_is_told_by_reason_in_one_line(self):
+        self.fill("train", 10, 10, 10)
+        self.fill("test", 1, 1, 1)
+        self.fill("extra", 1, 1, 1)
+        train = self.root / "train"
+        for number in range(7):
+            (train / "cat" / f"{number}.txt").write_text("a cat")
+        (train / "dog" / "empty.jpg").write_bytes(b"")
+        (train / "dog" / "bad.jpg").write_bytes(b"bad")
+        (train / "link.jpg").symlink_to(train / "dog" / "0.png")
+        with self.assertLogs("tf_autoformer", "WARNING") as logs:
+            self.load()
+        texts = [f"train/cat/{number}.txt" for number in range(5)]
+        (record,) = logs.records
+        self.assertEqual(
+            record.getMessage(),
+            f"left out of the 43 files in {self.root}: 1 damaged or no image: "
+            "train/dog/bad.jpg; 1 empty: train/dog/empty.jpg; 7 without a "
+            "suffix of images, .bmp, .gif, .jpeg, .jpg, .jpe, .jfif, .png, "
+            f".tif, .tiff, .webp: {', '.join(texts)} and 2 more; 1 in no "
+            "folder of a class: train/link.jpg; 1 folders that are no part of "
+            "it: extra/",
+        )
 
     def test_what_is_no_image_by_its_name_and_what_is_hidden_is_ignored(self):
         self.fill("train", 10, 10, 10)
@@ -294,42 +338,68 @@ class UnreadableTest(FolderTest):
         (self.root / "train" / "dog" / name).write_bytes(content)
 
     def logged(self) -> list[str]:
-        with self.assertLogs(image_check.__name__) as caught:
+        with self.assertLogs("tf_autoformer.data.sources") as caught:
             self.splits()
         return [record.getMessage() for record in caught.records]
 
     @parameterized.parameters(
-        ("empty.png", lambda whole: b""),
+        ("empty.png", lambda whole: b"", "empty"),
         ("text.jpg", lambda whole: b"no image"),
         ("page.jpeg", lambda whole: b"<html><body>404</body></html>"),
         ("cut.jpg", lambda whole: whole[: len(whole) // 2]),
         ("cut.png", lambda whole: _encoded(_large(), "PNG")[:-2000]),
-        ("webp.jpg", lambda whole: _encoded(_large(), "WEBP")),
+        ("cut.webp", lambda whole: _encoded(_large(), "WEBP")[:-200]),
         ("zeros.jpg", lambda whole: whole[:300] + bytes(len(whole) - 300)),
-        ("16 bits.bmp", lambda whole: _bmp_of_16_bits()),
+        ("16 bits.tif", lambda whole: _tiff_of_16_bits()),
         # A whole image of more pixels than Pillow takes.
-        ("bomb.png", lambda whole: _encoded(_bomb(), "PNG")),
+        ("bomb.png", lambda whole: _encoded(_bomb(), "PNG"), _LARGE),
         # A header of 60,000 × 60,000 pixels.
-        ("huge.png", lambda whole: _with_size(60_000)),
+        ("huge.png", lambda whole: _with_size(60_000), _LARGE),
     )
-    def test_what_is_no_image_is_left_out_and_named(self, name, content):
+    def test_what_is_no_image_is_left_out_and_named(
+        self, name, content, reason="damaged or no image"
+    ):
         expected = self.files("train")
         self.add(name, content(self.whole))
         self.assertEqual(
             self.logged()[1:],
             [
-                f"1 of 61 files in {self.root} are no readable images and are "
-                f"left out: train/dog/{name}"
+                f"left out of the 61 files in {self.root}: 1 {reason}: "
+                f"train/dog/{name}"
             ],
         )
         self.assertCountEqual(sum(self.splits().values(), []), expected)
 
     def test_what_cannot_be_opened_is_left_out(self):
         os.symlink("/nowhere", self.root / "train" / "dog" / "link.png")
-        (self.root / "train" / "dog" / "folder.png").mkdir()
         self.assertRegex(
             self.logged()[-1],
-            "^2 of 62 .*: train/dog/folder.png, train/dog/link.png$",
+            "61 files .*: 1 that cannot be opened: train/dog/link.png$",
+        )
+
+    def test_what_pillow_alone_can_read_is_converted(self):
+        expected = self.files("train")
+        image = Image.fromarray(_pixels(7))
+        exif = Image.Exif()
+        exif[274] = 6  # It lies on its side.
+        for name, content in (
+            ("a.webp", _encoded(image, "WEBP", lossless=True)),
+            ("b.jpg", _encoded(image, "WEBP", lossless=True, exif=exif)),
+            ("c.tif", _encoded(image, "TIFF", compression="tiff_lzw")),
+            ("d.jfif", _encoded(image, "JPEG", quality=100)),
+            ("e.bmp", _bmp_of_16_bits()),
+        ):
+            self.add(name, content)
+        self.assertLen(self.logged(), 1)  # Nothing is left out.
+        read = {
+            preprocessing.decode(content).numpy().tobytes()
+            for content, label in sum(self.splits().values(), [])
+            if label == 1
+        }
+        self.assertLen(sum(self.splits().values(), []), len(expected) + 5)
+        upright = np.rot90(_pixels(7), -1)
+        self.assertContainsSubset(
+            {_pixels(7).tobytes(), upright.tobytes()}, read
         )
 
     def test_odd_and_large_images_are_no_fault(self):
@@ -348,7 +418,7 @@ class UnreadableTest(FolderTest):
         self.assertLen(self.logged(), 1)
         self.assertLen(sum(self.splits().values(), []), 65)
 
-    def test_of_many_ten_are_named_and_the_others_counted(self):
+    def test_of_many_five_are_named_and_the_others_counted(self):
         for number in range(13):
             self.add(f"bad{number:02}.jpg", b"bad")
         message = self.logged()[-1]
@@ -356,10 +426,11 @@ class UnreadableTest(FolderTest):
         bad = [f"train/dog/bad{number:02}.jpg" for number in range(13)]
         self.assertEqual(
             message,
-            f"13 of 73 files in {self.root} are no readable images and are "
-            f"left out: {', '.join(bad[:10])} and 3 more, listed in {kept}",
+            f"left out of the 73 files in {self.root}: 13 damaged or no image: "
+            f"{', '.join(bad[:5])} and 8 more; all are listed in {kept}",
         )
-        self.assertEqual(json.loads(kept.read_text())["unreadable"], bad)
+        (found,) = json.loads(kept.read_text())["left_out"].values()
+        self.assertEqual(found, bad)
 
     def test_what_an_older_version_found_is_checked_again(self):
         with mock.patch.object(image_check, "_VERSION", b"1"):
@@ -442,6 +513,11 @@ def _bmp_of_16_bits() -> bytes:
     content = bytearray(_encoded(_large(), "BMP"))
     content[28] = 16
     return bytes(content)
+
+
+def _tiff_of_16_bits() -> bytes:
+    pixels = np.uint16(_pixels(0)[..., 0]) * 256
+    return _encoded(Image.fromarray(pixels), "TIFF")
 
 
 def _bomb() -> Image.Image:

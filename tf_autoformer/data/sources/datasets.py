@@ -5,7 +5,9 @@ import dataclasses
 import io
 import logging
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -17,8 +19,10 @@ from tf_autoformer.data.sources import (
     names,
     prepared,
 )
+from tf_autoformer.data.sources import source as source_lib
 
 _LOGGER = logging.getLogger(__name__)
+Source = source_lib.Source
 Split = names.Split
 
 _SPLITS: Mapping[str, prepared.Splits] = {
@@ -27,34 +31,15 @@ _SPLITS: Mapping[str, prepared.Splits] = {
     "imagenet2012": prepared.Splits(test="validation", limit=10_000),
     "i_naturalist2018": prepared.Splits(test="validation"),
 }
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
-_CROP = 0.875  # 224 pixels out of 256, as ImageNet is usually evaluated.
+_UNREADABLE = (
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+)
+_T = TypeVar("_T")
 _TINY = 64  # Pixels of a side up to which nothing is cropped away.
 _REASON = 1_000  # Characters of what TFDS says, at most.
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """Properties of a data set that are known without reading its images.
-
-    Attributes:
-      labels: Names of the classes, in order.
-      mean: Mean of each channel over the training images, whose pixels are in
-        [0, 1]. Default: ImageNet's.
-      std: Standard deviation of each channel. Default: ImageNet's.
-      crop: Share of the sides that is kept. See `data.preprocessing.to_rgb`.
-    """
-
-    labels: tuple[str, ...]
-    mean: tuple[float, float, float] = _IMAGENET_MEAN
-    std: tuple[float, float, float] = _IMAGENET_STD
-    crop: float | None = _CROP
-
-    @property
-    def num_classes(self) -> int:
-        """The number of classes."""
-        return len(self.labels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,18 +48,49 @@ class Dataset:
 
     Attributes:
       source: Labels and normalization.
-      images: Images of each split.
+      images: Images of each split. None: none are read.
+      positions: Place of each class of `images` among `source.labels`. None:
+        they are the same.
     """
 
     source: Source
-    images: prepared.Prepared | image_folder.ImageFolder
+    images: prepared.Prepared | image_folder.ImageFolder | None = None
+    positions: tuple[int, ...] | None = None
+
+    def seen_as(self, source: Source, whose: str = "the supernet") -> "Dataset":
+        """The same images for a network that was trained on others.
+
+        Classes are matched by name. Pixels are cropped and normalized as the
+        network was trained.
+
+        Args:
+          source: Properties of the data set that the network was trained on.
+          whose: Owner of `source`, for the message.
+
+        Raises:
+          InputError: The network does not know a class.
+        """
+        places = source_lib.positions(self.source.labels, source.labels, whose)
+        same = places == tuple(range(source.num_classes))
+        return Dataset(source, self.images, None if same else places)
+
+    def record(self, split: Split) -> dict[str, int | str]:
+        """Size and digest of a split, which change with its images.
+
+        Raises:
+          InputError: See `num_examples`.
+        """
+        return {
+            "images": self.num_examples(split),
+            "digest": self.images.digest(split),
+        }
 
     def summary(self) -> dict[str, int | str]:
-        """Figures that change if training and search would see other splits."""
+        """What the first versions' folders remember of the splits."""
         return {
             "train": self.num_examples("train"),
             "validation": self.num_examples("validation"),
-            "validation_digest": self.images.digest(),
+            "validation_digest": self.images.first_digest(),
         }
 
     def num_examples(self, split: Split) -> int:
@@ -92,7 +108,37 @@ class Dataset:
         Raises:
           InputError: See `num_examples`.
         """
-        return self.images.read(split)
+        examples = self.images.read(split)
+        if self.positions is None:
+            return examples
+        places = tf.constant(self.positions, tf.int64)
+        return examples.map(lambda image, label: (image, places[label]))
+
+    def readable(self, batches: Iterable[_T]) -> Iterator[_T]:
+        """The batches of a pipeline of this data set. See `reading`."""
+        iterator = iter(batches)
+        while True:
+            with self.reading():
+                batch = next(iterator, None)
+            if batch is None:
+                return
+            yield batch
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Tells in one line why images cannot be read.
+
+        Raises:
+          InputError: The body reads a file that has gone or is damaged. The
+            message names it.
+        """
+        try:
+            yield
+        except _UNREADABLE as error:
+            fault = self.images.fault() or errors.reason(error)
+            raise errors.InputError(
+                f"cannot read the images: {fault}"
+            ) from error
 
 
 def source(name: str, data_dir: str | None = None) -> Source:
@@ -140,6 +186,7 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     found = _source(builder, name)
     if not builder.data_path.exists():
         _prepare(builder, name, root)
+        builder = _builder(name, root)
         found = _source(builder, name)  # Now with the names of the classes.
     images = prepared.Prepared(builder, found.labels, _SPLITS.get(builder.name))
     return _warned(Dataset(found, images), name)
@@ -199,7 +246,7 @@ def _source(builder: tfds.core.DatasetBuilder, name: str) -> Source:
     labels = tuple(label.names)
     height, width, _ = image.shape
     is_tiny = None not in (height, width) and max(height, width) <= _TINY
-    crop = None if is_tiny else _CROP
+    crop = None if is_tiny else source_lib.CROP
     if builder.name == "digits":
         return Source(labels, digits.MEAN, digits.STD, crop)
     return Source(labels, crop=crop)
@@ -208,20 +255,42 @@ def _source(builder: tfds.core.DatasetBuilder, name: str) -> Source:
 def _prepare(builder: tfds.core.DatasetBuilder, name: str, root: str) -> None:
     is_local = "://" not in root
     is_new = is_local and files.is_new(root)
-    if is_local:
-        files.require_writable(root)
-    _LOGGER.info("preparing %s, once", name)
     if not progress.on_terminal():
         tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare()
+        alone = _alone(root, builder.name)
+        with alone if is_local else contextlib.nullcontext():
+            if builder.data_path.exists():  # By the process that had the lock.
+                return
+            _LOGGER.info("preparing %s, once", name)
+            with contextlib.redirect_stdout(io.StringIO()):
+                builder.download_and_prepare()
+    except errors.InputError:
+        raise
     except Exception as error:  # As in `_builder`.
         if is_new:
             _remove_empty(root)
         raise errors.InputError(
             f"cannot prepare {name}: {_reason(error)}"
         ) from error
+
+
+@contextlib.contextmanager
+def _alone(root: str, name: str) -> Iterator[None]:
+    """Waits for a process that prepares the same, and keeps others out.
+
+    Raises:
+      InputError: The folder cannot be written.
+    """
+    files.require_writable(root)
+    folder = f"{root}/.preparing/{name}"
+    with files.lock(folder, waits=True):
+        try:
+            yield
+        finally:  # Who waits has the lock's file open.
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.dirname(folder))
 
 
 def _reason(error: Exception) -> str:

@@ -1,27 +1,51 @@
 """Finds the files that are no readable images, once for all commands."""
 
+import concurrent.futures
+import dataclasses
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
 from tf_autoformer import progress
-from tf_autoformer.data import preprocessing
-from tf_autoformer.data.sources import memo
+from tf_autoformer.data import pixel_limit, preprocessing
+from tf_autoformer.data.sources import memo, pillow
 
 _LOGGER = logging.getLogger(__name__)
-_NAMED = 10  # of the unreadable files, in the log.
 # Changes with what can be read, so that an older result does not hold.
-_VERSION = b"3"
+_VERSION = b"4"
+_FINGERPRINT = 16  # Hexadecimal digits.
+
+EMPTY = "empty"
+DAMAGED = "damaged or no image"
+LARGE = f"of more than {pixel_limit.PIXELS:,} pixels"
+CLOSED = "that cannot be opened"
 
 
-def unreadable(
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What is known of the files of a folder.
+
+    Attributes:
+      fingerprints: Mapping of each readable file to a hash of its content.
+      converted: Readable files that Pillow has to convert.
+      left_out: Mapping of reasons to unreadable files, sorted.
+      kept_at: Path of the file with this knowledge.
+    """
+
+    fingerprints: Mapping[str, str]
+    converted: frozenset[str]
+    left_out: Mapping[str, Sequence[str]]
+    kept_at: str
+
+
+def check(
     folder: str, files: Mapping[str, os.stat_result], data_dir: str
-) -> list[str]:
-    """Finds the files that cannot be decoded, and names them in the log.
+) -> Checked:
+    """Finds the files that cannot be decoded.
 
     The result is kept in `data_dir`. It holds until a file is added or
     removed, or has another size or time of change.
@@ -30,9 +54,6 @@ def unreadable(
       folder: Absolute path of the folder.
       files: Mapping of paths in the folder to sizes and times of change.
       data_dir: Folder of prepared data sets.
-
-    Returns:
-      Paths of the unreadable files in the folder, sorted.
     """
     state = hashlib.sha256(_VERSION)
     for path, stat in sorted(files.items()):
@@ -42,62 +63,110 @@ def unreadable(
     kept_at = f"{data_dir}/image_folders/{key}.json"
     found = _parse(memo.read(kept_at), state.hexdigest())
     if found is None:
-        found = _check(folder, sorted(files))
-        content = {
+        found = {
             "folder": folder,
             "state": state.hexdigest(),
-            "unreadable": found,
+            **_check(folder, sorted(files)),
         }
-        memo.write(kept_at, json.dumps(content, indent=2).encode())
-    if found:
-        more = len(found) - _NAMED
-        _LOGGER.warning(
-            "%d of %d files in %s are no readable images and are left out: "
-            "%s%s",
-            len(found),
-            len(files),
-            folder,
-            ", ".join(found[:_NAMED]),
-            f" and {more} more, listed in {kept_at}" if more > 0 else "",
-        )
-    return found
+        memo.write(kept_at, json.dumps(found, indent=2).encode())
+    unreadable = set().union(*found["left_out"].values())
+    readable = [path for path in sorted(files) if path not in unreadable]
+    digits = found["fingerprints"]
+    return Checked(
+        fingerprints={
+            path: digits[number * _FINGERPRINT : (number + 1) * _FINGERPRINT]
+            for number, path in enumerate(readable)
+        },
+        converted=frozenset(found["converted"]),
+        left_out=found["left_out"],
+        kept_at=kept_at,
+    )
 
 
-def _parse(content: bytes | None, state: str) -> list[str] | None:
-    """The unreadable files as kept. None if nothing is known of this state."""
+def _parse(content: bytes | None, state: str) -> dict | None:
+    """The result as kept. None if nothing is known of this state."""
     try:
         kept = json.loads(content or b"{}")
-        return kept["unreadable"] if kept["state"] == state else None
+        return kept if kept["state"] == state else None
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _check(folder: str, paths: Sequence[str]) -> list[str]:
-    """Decodes every file."""
+def _check(folder: str, paths: Sequence[str]) -> dict:
+    """Decodes every file. The result is in the form that is kept."""
     _LOGGER.info("checking %d files of %s, once", len(paths), folder)
-    whole = [os.fsencode(os.path.join(folder, path)) for path in paths]
+    whole = [os.path.join(folder, path) for path in paths]
+    fingerprints: dict[str, str] = {}
+    with progress.Meter(0, len(paths), "files", "check") as meter:
+
+        def know(number: int, fingerprint: tf.Tensor) -> None:
+            fingerprints[paths[number]] = f"{int(fingerprint):0{_FINGERPRINT}x}"
+            meter.advance(len(fingerprints))
+            if meter.due:
+                _LOGGER.info(meter.line(len(fingerprints)))
+
+        for number, fingerprint in _decoded(whole):
+            know(int(number), fingerprint)
+        rest = [n for n, path in enumerate(paths) if path not in fingerprints]
+        converted: list[str] = []
+        left_out: dict[str, list[str]] = {}
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            outcomes = pool.map(_outcome, [whole[number] for number in rest])
+            for number, outcome in zip(rest, outcomes, strict=True):
+                if isinstance(outcome, str):
+                    left_out.setdefault(outcome, []).append(paths[number])
+                else:
+                    converted.append(paths[number])
+                    know(number, outcome)
+    return {
+        "left_out": left_out,
+        "converted": converted,
+        "fingerprints": "".join(
+            fingerprints[path] for path in paths if path in fingerprints
+        ),
+    }
+
+
+@tf.autograph.experimental.do_not_convert  # It would find nothing to convert.
+def _decoded(paths: Sequence[str]) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    """Number and fingerprint of each file that TensorFlow decodes."""
 
     def decode(
         number: tf.Tensor, path: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels = preprocessing.decode(tf.io.read_file(path))
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        content = tf.io.read_file(path)
+        pixels = preprocessing.decode(content)
         # TensorFlow decodes nothing whose result nobody has.
-        return number, tf.shape(pixels)
+        return number, _fingerprint(content), tf.shape(pixels)
 
     options = tf.data.Options()
     options.deterministic = False  # A huge image does not hold up the others.
     readable = (
-        tf.data.Dataset.from_tensor_slices(whole)
+        tf.data.Dataset.from_tensor_slices(list(map(os.fsencode, paths)))
         .enumerate()
         .map(decode, num_parallel_calls=tf.data.AUTOTUNE)
         .ignore_errors()
         .with_options(options)
     )
-    bad = set(range(len(paths)))
-    with progress.Meter(0, len(paths), "files", "check") as meter:
-        for done, (number, _) in enumerate(readable, start=1):
-            bad.remove(int(number))
-            meter.advance(done)
-            if meter.due:
-                _LOGGER.info(meter.line(done))
-    return [paths[number] for number in sorted(bad)]
+    return ((number, fingerprint) for number, fingerprint, _ in readable)
+
+
+def _outcome(path: str) -> str | tf.Tensor:
+    """Why a file is left out, or its fingerprint if Pillow can read it."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError:
+        return CLOSED
+    if not content:
+        return EMPTY
+    try:
+        pillow.to_png(content)
+    except ValueError:
+        return LARGE if pillow.is_large(content) else DAMAGED
+    return _fingerprint(tf.constant(content))
+
+
+def _fingerprint(content: tf.Tensor) -> tf.Tensor:
+    """A hash of the content, int64 [], the same on every machine."""
+    return tf.strings.to_hash_bucket_fast(content, 2**63 - 1)

@@ -1,9 +1,10 @@
 """Names of data sets and of their splits."""
 
 import os
-from typing import Literal
+from typing import Literal, get_args
 
 Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 NAMES = (
     "digits",
@@ -15,6 +16,8 @@ NAMES = (
     "oxford_iiit_pet",
     "i_naturalist2018",
 )
+# File of an export with the names of its classes.
+LABELS_FILE = os.path.join("assets.extra", "labels.json")
 # Prefix of the name of a data set that is a folder of images.
 FOLDER = "folder:"
 

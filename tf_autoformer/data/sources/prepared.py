@@ -92,8 +92,35 @@ class Prepared:
             .apply(tf.data.experimental.assert_cardinality(size))
         )
 
-    def digest(self) -> str:
-        """A digest that differs if the validation split has other images."""
+    def digest(self, split: withholding.Split) -> str:
+        """A digest that differs if the split has other images.
+
+        Raises:
+          InputError: See `num_examples`.
+        """
+        builder, stored = self._builder, self._stored(split)
+        content = [builder.info.full_name, stored or self._splits.training]
+        for name in content[1].split("+"):
+            info = builder.info.splits[name]
+            content += [info.shard_lengths, info.num_bytes]
+        found = hashlib.sha256(repr(content).encode())
+        if stored is None:
+            found.update(self._masks[split].tobytes())
+        return found.hexdigest()
+
+    def fault(self) -> str | None:
+        """The first file that has gone or is damaged, in words."""
+        for info in self._builder.info.splits.values():
+            for path in info.filepaths:
+                try:
+                    for _ in tf.data.TFRecordDataset(str(path)):
+                        pass
+                except tf.errors.OpError as error:
+                    return f"{path}: {errors.reason(error)}"
+        return None
+
+    def first_digest(self) -> str:
+        """The digest of the validation split in the first versions' folders."""
         content = f"{self._builder.info.full_name} {self._splits}".encode()
         if "validation" in self._withheld:
             content += self._masks["validation"].tobytes()

@@ -1,0 +1,191 @@
+"""Sends damaged images to an export's `serving_bytes`.
+
+  python -m benchmarks.fuzz_serving_bytes
+
+Prints how many were answered and how many refused, the longest time of one, and
+the peak memory beyond that of the loaded model. A crash ends the program.
+"""
+
+import collections
+import dataclasses
+import io
+import pathlib
+import random
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+
+from tf_autoformer import binary, rules
+
+# Bytes of sizes and lengths that decoders may believe.
+_ODD = (b"\0\0", b"\xff\xff", b"\x7f\xff", b"\0\1", b"\x27\x10")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """Flags of the program.
+
+    Attributes:
+      count: Number of images.
+      seed: Seed of the images and of their damages.
+    """
+
+    count: int = rules.field(20_000, rules.at_least(1))
+    seed: int = rules.field(0, *rules.SEED)
+
+
+def main(options: Options) -> None:
+    """Sends the images, and prints the figures."""
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "1"
+        _export(path)
+        serve = tf.saved_model.load(str(path)).signatures["serving_bytes"]
+    seeds = list(encoded())
+    for whole in seeds:  # Traces and warms up.
+        if not whole.startswith(b"RIFF"):
+            serve(image_bytes=tf.constant([whole]))
+    before = _memory("VmRSS")
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Resets the peak.
+    outcomes = collections.Counter()
+    longest = 0.0
+    for content in damaged(seeds, options.count, random.Random(options.seed)):
+        start = time.monotonic()
+        try:
+            serve(image_bytes=tf.constant([content]))
+            outcomes["answered"] += 1
+        except tf.errors.InvalidArgumentError:
+            outcomes["refused"] += 1
+        longest = max(longest, time.monotonic() - start)
+    print(f"{outcomes['answered']:,} answered, {outcomes['refused']:,} refused")
+    print(f"longest: {longest:.2f} s")
+    peak = (_memory("VmHWM") - before) / 2**20
+    print(f"peak memory beyond the loaded model: {peak:.2f} GiB")
+
+
+def encoded() -> Iterator[bytes]:
+    """Small images of the formats and kinds that decoders tell apart."""
+    import numpy as np
+    from PIL import Image
+
+    colors = np.random.default_rng(0).integers(0, 256, [5, 6, 3], np.uint8)
+    image = Image.fromarray(colors).resize((64, 48))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for kind, mode, extra in (
+        ("JPEG", "RGB", {}),
+        ("JPEG", "RGB", {"exif": exif, "progressive": True}),
+        ("JPEG", "CMYK", {}),
+        ("JPEG", "L", {}),
+        ("PNG", "RGB", {"exif": exif}),
+        ("PNG", "RGBA", {}),
+        ("PNG", "P", {}),
+        ("PNG", "1", {}),
+        ("BMP", "RGB", {}),
+        ("BMP", "P", {}),
+        ("BMP", "1", {}),
+        ("GIF", "P", {}),
+        ("WEBP", "RGB", {}),
+    ):
+        content = io.BytesIO()
+        image.convert(mode).save(content, kind, **extra)
+        yield content.getvalue()
+
+
+def damaged(
+    seeds: list[bytes], count: int, rng: random.Random
+) -> Iterator[bytes]:
+    """Images with one to four damages each.
+
+    Args:
+      seeds: Whole images.
+      count: Number of images to make.
+      rng: Source of randomness.
+    """
+    damages = (_flip, _overwrite, _cut, _repeat, _splice, _grow)
+    for _ in range(count):
+        content = bytearray(rng.choice(seeds))
+        for _ in range(rng.randint(1, 4)):
+            rng.choice(damages)(content, seeds, rng)
+        yield bytes(content)
+
+
+def _place(content: bytearray, rng: random.Random) -> int:
+    """A place, every second time among the first bytes: the header's."""
+    end = len(content) if rng.random() < 0.5 else min(64, len(content))
+    return rng.randrange(max(1, end))
+
+
+def _flip(content: bytearray, _: list[bytes], rng: random.Random) -> None:
+    place = _place(content, rng)
+    content[place : place + 1] = bytes([rng.randrange(256)])
+
+
+def _overwrite(content: bytearray, _: list[bytes], rng: random.Random) -> None:
+    place, odd = _place(content, rng), rng.choice(_ODD)
+    content[place : place + len(odd)] = odd
+
+
+def _cut(content: bytearray, _: list[bytes], rng: random.Random) -> None:
+    del content[_place(content, rng) :]
+
+
+def _repeat(content: bytearray, _: list[bytes], rng: random.Random) -> None:
+    start = _place(content, rng)
+    piece = content[start : start + rng.randint(1, 200)]
+    content[start:start] = piece * rng.randint(1, 50)
+
+
+def _splice(content: bytearray, seeds: list[bytes], rng: random.Random) -> None:
+    other = rng.choice(seeds)
+    content[_place(content, rng) :] = other[rng.randrange(len(other)) :]
+
+
+def _grow(content: bytearray, _: list[bytes], rng: random.Random) -> None:
+    """Writes a large size where the formats have theirs."""
+    size = rng.choice((255, 9_999, 13_377, 65_535, 2**31 - 1))
+    big, little = size.to_bytes(4, "big"), size.to_bytes(4, "little")
+    if content[:4] == b"\x89PNG":
+        place = rng.choice((16, 20))
+        content[place : place + 4] = big
+    elif content[:2] == b"BM":
+        place = rng.choice((10, 14, 18, 22))
+        content[place : place + 4] = little
+    elif content[:3] == b"GIF":
+        place = rng.choice((6, 8))
+        content[place : place + 2] = little[:2]
+    else:
+        for found in re.finditer(rb"\xff[\xc0\xc2]", bytes(content)):
+            place = found.start() + rng.choice((5, 7))
+            content[place : place + 2] = big[2:]
+
+
+def _memory(name: str) -> int:
+    """A figure of this process's memory in KiB."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(rf"{name}:\s+(\d+) kB", status)[1])
+
+
+def _export(path: pathlib.Path) -> None:
+    """Exports a small subnet with random weights."""
+    from tf_autoformer.data.sources import datasets
+    from tf_autoformer.serving import savedmodel
+    from tf_autoformer.space import model, search_space
+    from tf_autoformer.supernet import supernet
+
+    space = search_space.SearchSpace((16,), (1,), (1,), (1.0,))
+    config = model.ModelConfig(
+        num_classes=10, image_size=224, patch_size=32, head_dim=16
+    )
+    savedmodel.export(
+        supernet.Supernet(config, space),
+        space.largest,
+        dataclasses.replace(datasets.source("digits"), crop=0.875),
+        path,
+    )
+
+
+if __name__ == "__main__":
+    binary.run(main, Options)

@@ -1,0 +1,63 @@
+"""Images that TensorFlow cannot decode but Pillow can, as PNG."""
+
+import io
+import warnings
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+from tf_autoformer.data import pixel_limit
+
+_FORMATS = ("WEBP", "TIFF", "BMP")
+_HEADERS = (*_FORMATS, "JPEG", "PNG", "GIF")
+_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB")
+
+
+def to_png(content: bytes) -> bytes:
+    """An image of a format that TensorFlow does not know, as an upright PNG.
+
+    Args:
+      content: WebP, TIFF, or a BMP of any kind. Of several images in a file
+        the first counts.
+
+    Raises:
+      ValueError: It is no such image, is damaged or too large, or has more
+        than 8 bits in a channel.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content), formats=_FORMATS)
+        if not pixel_limit.holds(image.height, image.width):
+            raise ValueError("the image is too large")
+        if image.mode not in _MODES:
+            raise ValueError(f"the image has pixels of the kind {image.mode}")
+        upright = ImageOps.exif_transpose(image)
+        encoded = io.BytesIO()
+        upright.convert("RGB").save(encoded, "PNG", compress_level=1)
+    # Pillow's decoders raise whatever a damaged file makes them raise.
+    except Exception as error:
+        raise ValueError(str(error)) from error
+    return encoded.getvalue()
+
+
+def is_large(content: bytes) -> bool:
+    """Whether the header names a size beyond the limit."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content), formats=_HEADERS)
+    except Image.DecompressionBombError:
+        return True
+    except Exception:  # As above.
+        return False
+    return not pixel_limit.holds(image.height, image.width)
+
+
+def converted(content: tf.Tensor) -> tf.Tensor:
+    """`to_png` in a graph, string [] to string []."""
+    result = tf.numpy_function(
+        lambda each: np.array(to_png(each), object), [content], tf.string
+    )
+    return tf.ensure_shape(result, [])

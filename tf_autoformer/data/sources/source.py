@@ -1,0 +1,95 @@
+"""What a network must know of the images that it is trained on."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from tf_autoformer import errors
+from tf_autoformer.space import parsing
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+CROP = 0.875  # 224 pixels out of 256, as ImageNet is usually evaluated.
+_LISTED = 10  # Names of classes in a message, at most.
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Properties of a data set that are known without reading its images.
+
+    They go with a supernet that is trained on it, to wherever the supernet or
+    its subnets see other images.
+
+    Attributes:
+      labels: Names of the classes, in order.
+      mean: Mean of each channel over the training images, whose pixels are in
+        [0, 1]. Default: ImageNet's.
+      std: Standard deviation of each channel. Default: ImageNet's.
+      crop: Share of the sides that is kept. See `data.preprocessing.to_rgb`.
+    """
+
+    labels: tuple[str, ...]
+    mean: tuple[float, float, float] = _IMAGENET_MEAN
+    std: tuple[float, float, float] = _IMAGENET_STD
+    crop: float | None = CROP
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.labels)
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the names are numbers, as those of unknown classes are."""
+        return self.labels == tuple(map(str, range(self.num_classes)))
+
+    @classmethod
+    def from_dict(cls, values: Any) -> "Source":
+        """Reads the JSON form, which is `dataclasses.asdict`.
+
+        Raises:
+          InputError: A field is missing, unknown or of the wrong type.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        parsing.fields("a data set", values, names)
+        labels = values["labels"]
+        if not isinstance(labels, list) or not labels:
+            raise errors.InputError(
+                f"labels is {errors.shown(labels)}; it must be a list of names"
+            )
+        return cls(
+            labels=tuple(parsing.typed("labels", each, str) for each in labels),
+            **{
+                field.name: parsing.typed(
+                    field.name, values[field.name], field.type
+                )
+                for field in dataclasses.fields(cls)
+                if field.name != "labels"
+            },
+        )
+
+
+def positions(
+    labels: Sequence[str], known: Sequence[str], whose: str
+) -> tuple[int, ...]:
+    """The places of classes among those that a network knows, by name.
+
+    Args:
+      labels: Names of the classes of some data set.
+      known: Names of the classes of the network, in order.
+      whose: Owner of `known` in the message, such as "the supernet".
+
+    Raises:
+      InputError: The network does not know a class. The message names the
+        first.
+    """
+    place = {name: number for number, name in enumerate(known)}
+    for number, name in enumerate(labels):
+        if name not in place:
+            listed = ", ".join(repr(each) for each in known[:_LISTED])
+            more = len(known) - _LISTED
+            raise errors.InputError(
+                f"class {number}, {name!r}, is none of {whose}'s {len(known)} "
+                f"classes: {listed}{f' and {more} more' if more > 0 else ''}"
+            )
+    return tuple(place[name] for name in labels)
