@@ -14,7 +14,6 @@ import pathlib
 from benchmarks import cases as cases_lib
 from benchmarks import comparison, inference, table
 from tf_autoformer import binary, errors, files, rules
-from tf_autoformer.space import search_space
 
 _OFFICIAL = (*cases_lib.PAIRED, *cases_lib.FRESH)
 _CASES = (*_OFFICIAL, "inference")
@@ -25,11 +24,6 @@ _PRECISIONS = ("float32", "bfloat16")
 _SHOWN = (
     *("models", "precisions", "cases"),
     *("batch_size", "rounds", "steps", "seed"),
-)
-_MODELS = tuple(
-    name
-    for name, space in search_space.SEARCH_SPACES.items()
-    if space.published
 )
 
 
@@ -53,7 +47,7 @@ class Options:
 
     official_repo: pathlib.Path | None = None
     models: tuple[str, ...] = rules.field(
-        ("tiny", "small"), values=", ".join(_MODELS)
+        ("tiny", "small"), values=", ".join(comparison.MODELS)
     )
     precisions: tuple[str, ...] = rules.field(
         _PRECISIONS, values=", ".join(_PRECISIONS)
@@ -84,7 +78,7 @@ def main(options: Options) -> None:
             options.seed,
             code,
         )
-        for model in _choices(options, "models", _MODELS)
+        for model in _choices(options, "models", comparison.MODELS)
         for precision in _choices(options, "precisions", _PRECISIONS)
     ]
     plan = [(subject, _possible(subject, cases)) for subject in subjects]

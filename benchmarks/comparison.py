@@ -15,6 +15,12 @@ from tf_autoformer.space import model as model_lib
 
 Architecture = architecture_lib.Architecture
 NETWORK = model_lib.ModelConfig(num_classes=1000)
+# Names of the search spaces that the paper published a subnet of.
+MODELS = tuple(
+    name
+    for name, space in search_space.SEARCH_SPACES.items()
+    if space.published
+)
 # The runtimes' threads keep spinning for a while before they sleep.
 _PAUSE_SECONDS = 0.3
 _REPORT_SECONDS = 20

@@ -19,15 +19,9 @@ import tensorflow as tf
 
 from benchmarks import comparison, inference, operations, ours, worker
 from tf_autoformer import binary, errors, rules
-from tf_autoformer.space import search_space
 from tf_autoformer.supernet import parallel
 
 _CASES = ("train", "forward", "update", "inference", "memory")
-_MODELS = tuple(
-    name
-    for name, space in search_space.SEARCH_SPACES.items()
-    if space.published
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +43,7 @@ class Options:
     """
 
     case: str = rules.field("train", choices=_CASES)
-    model: str = rules.field("tiny", choices=_MODELS)
+    model: str = rules.field("tiny", choices=comparison.MODELS)
     precision: str = rules.field("float32", choices=("float32", "bfloat16"))
     batch_size: int = rules.field(16, lower_bound=1)
     steps: int = rules.field(4, lower_bound=1)

@@ -1,15 +1,18 @@
 """Several processes train one supernet, as several machines would."""
 
 import json
+import os
 import pathlib
 import socket
+import subprocess
+import sys
 import tempfile
 
 import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import commands, processes
+from tests.helpers import commands
 
 STEPS = 12
 
@@ -42,27 +45,32 @@ class WorkersTest(absltest.TestCase):
         ports = _free_ports(2)
         self.cluster = {"worker": [f"localhost:{port}" for port in ports]}
 
-    def train(self, name: str, *arguments: str, **options) -> processes.Process:
-        folder = f"--workdir={self.root / name}"
-        process = processes.start(
-            "train",
-            *self.arguments,
-            folder,
-            *arguments,
-            grappler=True,
-            **options,
+    def train(self, name: str, *arguments: str, **env) -> subprocess.Popen:
+        # Not forked, as TensorFlow's server was once seen to fail in a fork.
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tf_autoformer.train"),
+                *self.arguments,
+                f"--workdir={self.root / name}",
+                *arguments,
+            ],
+            cwd=commands.ROOT,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self.addCleanup(process.kill)
         return process
 
-    def work(self, index: int) -> processes.Process:
+    def work(self, index: int) -> subprocess.Popen:
         """Starts a worker."""
         task = {"type": "worker", "index": index}
         config = json.dumps({"cluster": self.cluster, "task": task})
         return self.train(
             "together",
             "--strategy=multi_worker_mirrored",
-            env={"TF_CONFIG": config},
+            TF_CONFIG=config,
         )
 
     def test_two_one_of_which_is_lost_train_what_one_device_does(self):

@@ -6,6 +6,7 @@ Its working folder knows the images by digest, and another place by them.
 import dataclasses
 import pathlib
 import shutil
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -160,6 +161,18 @@ class ClassesTest(KnownDataTest):
         self.assertIsNone(known_data.source(self.open()).crop)
         self.add("other/train", 4)
         self.load("other")
+
+    def test_names_that_only_prepared_data_tell_are_waited_for(self):
+        self.claim()
+        before = source_lib.Source(("0", "1", "2"))
+        after = datasets.Dataset(source_lib.Source(("cat", "ant", "bee")))
+        with (
+            mock.patch.object(datasets, "source", return_value=before),
+            mock.patch.object(datasets, "load", return_value=after),
+        ):
+            found = known_data.load(self.open(), "cifar10")
+        self.assertEqual(found.source.labels, CLASSES)
+        self.assertEqual(found.positions, (2, 0, 1))
 
     def test_without_names_they_are_counted(self):
         self.open().claim(self.experiment())  # As the first versions did.

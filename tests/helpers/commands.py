@@ -3,6 +3,7 @@
 import json
 import pathlib
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 
@@ -13,6 +14,7 @@ from tensorboard.backend.event_processing import plugin_event_accumulator
 from tests.helpers import processes
 
 ROOT = pathlib.Path(__file__).parents[2]
+Process = processes.Process | subprocess.Popen
 # For the digits, with few traces.
 TINY_SPACE = ROOT / "tests" / "goldens" / "tiny_space.json"
 
@@ -51,7 +53,7 @@ def full_recipe(folder: pathlib.Path, steps: int) -> tuple[str, ...]:
     )
 
 
-def finish(process: processes.Process) -> tuple[str, str]:
+def finish(process: Process) -> tuple[str, str]:
     """Waits for the end of a binary and returns its stdout and stderr.
 
     Raises:
@@ -63,9 +65,7 @@ def finish(process: processes.Process) -> tuple[str, str]:
     return out, err
 
 
-def kill_when(
-    process: processes.Process, condition: Callable[[], bool]
-) -> None:
+def kill_when(process: Process, condition: Callable[[], bool]) -> None:
     """Kills a process once a condition holds, as a crash of the machine would.
 
     Raises:

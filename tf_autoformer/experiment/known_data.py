@@ -52,8 +52,10 @@ def load(
     if name is None:
         name = workdir.experiment.dataset
     try:
-        # Now rather than after hours of preparing.
-        seen(workdir, name, datasets.Dataset(datasets.source(name, data_dir)))
+        before = datasets.source(name, data_dir)
+        if not before.is_numbered:  # Else preparing may tell the names.
+            # Now rather than after hours of preparing.
+            seen(workdir, name, datasets.Dataset(before))
         found = datasets.load(name, data_dir)
     except errors.InputError as error:
         is_own = name == workdir.experiment.dataset
