@@ -46,7 +46,7 @@ class WorkersTest(absltest.TestCase):
         self.cluster = {"worker": [f"localhost:{port}" for port in ports]}
 
     def train(self, name: str, *arguments: str, **env) -> subprocess.Popen:
-        # Not forked, as TensorFlow's server was once seen to fail in a fork.
+        # Not forked: it stands for a machine of its own.
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tf_autoformer.train"),

@@ -111,19 +111,14 @@ def apply(
     levels = tf.clip_by_value(levels, 0, _MAX_LEVEL)
     signs = tf.where(draw([count], seeds[3]) < 0.5, -1.0, 1.0)
     fill = tf.saturate_cast(tf.round(255 * tf.constant(fill)), tf.uint8)
-
-    def applied(
-        image: tf.Tensor, choice: tf.Tensor, level: tf.Tensor, sign: tf.Tensor
-    ) -> tf.Tensor:
+    for choice, level, sign in zip(
+        *map(tf.unstack, (choices, levels, signs)), strict=True
+    ):
         branches = [
             functools.partial(operation, image, level, sign, fill)
             for operation in OPERATIONS.values()
         ]
         branches.append(functools.partial(tf.identity, image))
-        return tf.ensure_shape(tf.switch_case(choice, branches), image.shape)
-
-    if not tf.executing_eagerly():  # One trace of it then serves all draws.
-        applied = tf.function(applied, autograph=False)
-    for drawn in zip(*map(tf.unstack, (choices, levels, signs)), strict=True):
-        image = applied(image, *drawn)
+        shape = image.shape
+        image = tf.ensure_shape(tf.switch_case(choice, branches), shape)
     return image
