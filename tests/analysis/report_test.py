@@ -93,6 +93,10 @@ class ReportTest(absltest.TestCase):
                 f"{name:26}{params:>10,}{macs:>12,}{self._figures(subnet)}",
             )
         self.assertStartsWith(rows[3], "best of 5 random ones  ")
+        # It is the best on validation.
+        *_, validation, test = rows[3].split()
+        self.assertEndsWith(next(lines), f" to {validation} on validation")
+        self.assertNotEqual(validation, test)
 
     def test_a_cost_of_run_time_has_a_column_and_bounds_the_random_ones(self):
         # Two blocks at width 8 have 2.5 ms, and nothing else has.
