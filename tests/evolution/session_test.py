@@ -53,6 +53,14 @@ class SearchTest(parameterized.TestCase):
         path = self.workdir.search(name).candidates
         return [json.loads(line) for line in path.read_text().splitlines()]
 
+    def test_it_evaluates_on_the_validation_split(self):
+        with mock.patch.object(accuracy, "Evaluator") as made:
+            search = self._search("split")
+        _, supernet, dataset, split = made.call_args.args
+        self.assertIs(supernet, search.supernet)
+        self.assertEqual(split, "validation")
+        self.assertEqual(dataset.num_examples(split), 288)
+
     # In the middle of the first generation, at its end and in the second.
     @parameterized.parameters(2, 5, 7)
     def test_killed_in_a_generation_it_loses_nothing(self, evaluated):
