@@ -121,6 +121,11 @@ class WeightsTest(absltest.TestCase):
         for variable in trained.supernet.variables:
             self.assertLen(variable.values, 2)
 
+    def test_it_computes_in_the_recipes_precision(self):
+        weights.save(self.workdir.checkpoints, _supernet(seed=0))
+        self.workdir.claim(tiny.experiment(precision="mixed_bfloat16"))
+        self.assertEqual(self._trained().supernet.compute_dtype, tf.bfloat16)
+
     def test_the_data_set_is_loaded_when_it_is_asked_for_and_once(self):
         weights.save(self.workdir.checkpoints, _supernet(seed=0))
         self.workdir.claim(EXPERIMENT)

@@ -11,12 +11,18 @@ import tensorflow as tf
 from absl.testing import absltest, parameterized
 
 from tests.helpers import devices, tiny
-from tf_autoformer import errors
+from tf_autoformer import errors, interruption
 from tf_autoformer.data import pipeline
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.experiment import workdir as workdir_lib
-from tf_autoformer.training import loop, run_config, step, teacher
+from tf_autoformer.training import (
+    loop,
+    run_config,
+    step,
+    summaries,
+    teacher,
+)
 
 BATCH = 64
 STEPS = 2
@@ -132,6 +138,22 @@ class PartsTest(WiringTest):
         (paths, weights), (others, other_weights) = found
         self.assertNotEqual(paths, others)
         self.assertGreater(np.abs(weights - other_weights).max(), 0)
+
+    def test_how_to_run_reaches_the_images_and_the_summaries(self):
+        batches = self.spy(pipeline, "training")
+        self.enter_context(
+            mock.patch.object(accuracy.Evaluator, "accuracy", return_value=0.5)
+        )
+        for told in (True, False):
+            self.folder = self.folder.with_name(f"told_{told}")
+            trainer = self.trainer({"deterministic": told, "histograms": told})
+            trainer._batches(tf.distribute.InputContext(), 0)
+            self.assertEqual(batches.call_args.args[7], told)
+            with mock.patch.object(
+                summaries.Summaries, "histograms"
+            ) as histograms:
+                trainer._evaluate(1, interruption.Deferral())
+            self.assertEqual(histograms.called, told)
 
     def test_parts_of_a_batch_count_in_the_check_of_shares(self):
         self.trainer(replicas=2, batch_size=8, accumulation=4)
