@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 _SHORT = reprlib.Repr()
@@ -34,6 +34,18 @@ def shown(value: Any) -> str:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     return _SHORT.repr(value)
+
+
+def listed(texts: Sequence[str], most: int) -> str:
+    """The first of some texts, and the number of the others.
+
+    Args:
+      texts: Texts to list.
+      most: Number of texts to show.
+    """
+    more = len(texts) - most
+    shown = ", ".join(texts[:most])
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def reason(error: Exception) -> str:

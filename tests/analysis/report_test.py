@@ -3,7 +3,6 @@
 import functools
 import itertools
 import shutil
-import tempfile
 from unittest import mock
 
 import tensorflow as tf
@@ -12,7 +11,6 @@ from absl.testing import absltest
 from tests.helpers import tiny
 from tf_autoformer import errors
 from tf_autoformer.analysis import report
-from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.evolution import algorithm, session
 from tf_autoformer.experiment import workdir as workdir_lib
@@ -23,18 +21,7 @@ CONFIG = algorithm.EvolutionConfig(population=5, generations=1)
 LATENCY = tiny.LATENCY
 
 
-class ReportTest(absltest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.data_dir = f"{folder.name}/data"
-        cls.dataset = datasets.load("digits", cls.data_dir)
-        cls.workdir = tiny.workdir(f"{folder.name}/workdir")
-        strategy = tf.distribute.get_strategy()
-        cls.supernet = cls.workdir.trained(strategy).supernet
-
+class ReportTest(tiny.WorkdirTest):
     @classmethod
     @functools.cache
     def _plain(cls):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import tempfile
 from unittest import mock
 
 import numpy as np
@@ -40,18 +39,7 @@ def _by_hand(
     return np.mean(rank == 0), np.mean(rank < 5), loss.mean()
 
 
-class SubnetEvaluationTest(parameterized.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.data_dir = f"{folder.name}/data"
-        cls.dataset = datasets.load("digits", cls.data_dir)
-        cls.workdir = tiny.workdir(f"{folder.name}/workdir")
-        strategy = tf.distribute.get_strategy()
-        cls.supernet = cls.workdir.trained(strategy).supernet
-
+class SubnetEvaluationTest(tiny.WorkdirTest):
     def _lines(self, **task) -> list[str]:
         return list(
             standalone.lines(

@@ -2,7 +2,6 @@
 
 import json
 import re
-import tempfile
 from collections.abc import Mapping
 from unittest import mock
 
@@ -11,7 +10,6 @@ from absl.testing import absltest, parameterized
 
 from tests.helpers import tiny
 from tf_autoformer import errors, progress
-from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy, generation
 from tf_autoformer.evolution import algorithm, selection, session
 from tf_autoformer.space import architecture as architecture_lib
@@ -23,16 +21,7 @@ CONFIG = algorithm.EvolutionConfig(
 LATENCY = tiny.LATENCY
 
 
-class SearchTest(parameterized.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.data_dir = f"{folder.name}/data"
-        datasets.load("digits", cls.data_dir)
-        cls.workdir = tiny.workdir(f"{folder.name}/workdir")
-
+class SearchTest(tiny.WorkdirTest):
     def _search(
         self,
         name: str,

@@ -165,7 +165,9 @@ class ClassesTest(KnownDataTest):
     def test_names_that_only_prepared_data_tell_are_waited_for(self):
         self.claim()
         before = source_lib.Source(("0", "1", "2"))
-        after = datasets.Dataset(source_lib.Source(("cat", "ant", "bee")))
+        after = datasets.Dataset(
+            source_lib.Source(("cat", "ant", "bee")), images=None
+        )
         with (
             mock.patch.object(datasets, "source", return_value=before),
             mock.patch.object(datasets, "load", return_value=after),

@@ -64,11 +64,9 @@ def _main(
     arguments: tuple[str, ...],
     output: str,
     max_bytes: int | None,
-    env: Mapping[str, str],
     grappler: bool,
 ) -> None:
     """Runs a binary in its process."""
-    os.environ.update(env)
     if not grappler:
         devices.leave_out_grappler()
     for descriptor in (1, 2):
@@ -78,8 +76,6 @@ def _main(
         # Like a full disk: Python ignores the signal, so writing fails with an
         # error.
         resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
-    # With this command line it may start itself anew.
-    sys.orig_argv = [sys.executable, "-m", module, *arguments]
     sys.argv = [module.rpartition(".")[2], *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
@@ -91,7 +87,6 @@ class Process:
       module: Name of the binary's module.
       arguments: Its command line.
       max_bytes: Largest file that the binary can write. None: no limit.
-      env: Environment variables that differ from this process's.
       grappler: Whether TensorFlow optimizes graphs. See
         `devices.leave_out_grappler`.
     """
@@ -101,7 +96,6 @@ class Process:
         module: str,
         arguments: tuple[str, ...],
         max_bytes: int | None,
-        env: Mapping[str, str],
         grappler: bool,
     ):
         self._folder = tempfile.TemporaryDirectory()
@@ -111,7 +105,7 @@ class Process:
             path.touch()
         self._process = _SERVER.Process(
             target=_main,
-            args=(module, arguments, str(output), max_bytes, env, grappler),
+            args=(module, arguments, str(output), max_bytes, grappler),
         )
         self._process.start()
         self.pid = self._process.pid
@@ -157,7 +151,6 @@ def start(
     binary: str,
     *arguments: str,
     max_bytes: int | None = None,
-    env: Mapping[str, str] | None = None,
     grappler: bool = False,
     package: str = "tf_autoformer",
 ) -> Process:
@@ -167,14 +160,11 @@ def start(
       binary: Name of the binary's module.
       *arguments: Its command line.
       max_bytes: Largest file that the binary can write. None: no limit.
-      env: Environment variables that differ from this process's.
       grappler: Whether TensorFlow optimizes graphs. See
         `devices.leave_out_grappler`.
       package: Package of the module.
     """
-    return Process(
-        f"{package}.{binary}", arguments, max_bytes, env or {}, grappler
-    )
+    return Process(f"{package}.{binary}", arguments, max_bytes, grappler)
 
 
 def run(binary: str, *arguments: str, **options: Any) -> Result:

@@ -1,10 +1,13 @@
 """The tiny networks, search spaces and experiments of the tests."""
 
 import pathlib
+import tempfile
 
 import tensorflow as tf
+from absl.testing import parameterized
 
 from tf_autoformer.data.augmentation import augmentation_config
+from tf_autoformer.data.sources import datasets
 from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.experiment import training_config, weights
 from tf_autoformer.experiment import workdir as workdir_lib
@@ -77,3 +80,38 @@ def workdir(root: str) -> workdir_lib.Workdir:
     tf.keras.utils.set_random_seed(0)
     weights.save(made.checkpoints, supernet.Supernet(DIGITS_MODEL, SPACE))
     return made
+
+
+class DigitsTest(parameterized.TestCase):
+    """Tests on the digits.
+
+    Attributes:
+      root: Path of a folder for all of them.
+      data_dir: Folder of prepared data sets.
+      dataset: The digits.
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.root = folder.name
+        cls.data_dir = f"{folder.name}/data"
+        cls.dataset = datasets.load("digits", cls.data_dir)
+
+
+class WorkdirTest(DigitsTest):
+    """Tests of a supernet for the digits, with random weights.
+
+    Attributes:
+      workdir: Its working folder. See `workdir`.
+      supernet: The supernet.
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.workdir = workdir(f"{cls.root}/workdir")
+        strategy = tf.distribute.get_strategy()
+        cls.supernet = cls.workdir.trained(strategy).supernet

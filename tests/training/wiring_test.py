@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import pathlib
-import tempfile
 from unittest import mock
 
 import numpy as np
@@ -37,15 +36,7 @@ RARE = {
 devices.prepare()
 
 
-class WiringTest(parameterized.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.data_dir = folder.name
-        datasets.load("digits", cls.data_dir)
-
+class WiringTest(tiny.DigitsTest):
     def setUp(self):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path) / "run"

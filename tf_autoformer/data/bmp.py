@@ -30,7 +30,7 @@ def decode(image: tf.Tensor) -> tf.Tensor:
     Raises:
       InvalidArgumentError: The file is another BMP, is damaged or is too large.
     """
-    head = _padded(tf.strings.substr(image, 0, _HEADER), _HEADER)
+    head = padded(tf.strings.substr(image, 0, _HEADER), _HEADER)
     # 32-bit integers from byte 10 on.
     offset, size, width, height, planes_and_bits, compression = tf.unstack(
         tf.cast(
@@ -68,7 +68,7 @@ def decode(image: tf.Tensor) -> tf.Tensor:
     def look_up() -> tf.Tensor:
         start = 14 + size
         palette = tf.strings.substr(image, start, offset - start)
-        palette = tf.io.decode_raw(_padded(palette, 4 * _PALETTE), tf.uint8)
+        palette = tf.io.decode_raw(padded(palette, 4 * _PALETTE), tf.uint8)
         palette = tf.reshape(palette, [_PALETTE, 4])[:, 2::-1]  # BGR to RGB.
         packed = tf.strings.substr(image, offset, stride * rows)
         packed = tf.io.decode_raw(packed, tf.uint8)
@@ -103,6 +103,6 @@ def _unpacked(packed: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
     return tf.reshape(numbers, [tf.shape(packed)[0], -1])
 
 
-def _padded(text: tf.Tensor, size: int) -> tf.Tensor:
+def padded(text: tf.Tensor, size: int) -> tf.Tensor:
     """Bytes, string [], with zeros up to a size."""
     return tf.strings.substr(tf.strings.join([text, bytes(size)]), 0, size)

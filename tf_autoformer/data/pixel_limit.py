@@ -3,15 +3,17 @@
 A file of a few kilobytes can otherwise take gigabytes.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 PIXELS = 178_956_970  # Pillow's limit as well.
 SIDE = 65_535  # A JPEG's largest. It bounds what a resized row takes.
 
 
-def holds(height: int, width: int) -> bool:
-    """Whether an image of this size keeps the limit."""
-    return max(height, width) <= SIDE and height * width <= PIXELS
+def holds(height: Any, width: Any) -> Any:
+    """Whether an image of this size keeps the limit. Of numbers or tensors."""
+    return (height <= SIDE) & (width <= SIDE) & (height * width <= PIXELS)
 
 
 def require(image: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
@@ -25,9 +27,8 @@ def require(image: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
       InvalidArgumentError: The image is too large.
     """
     shape = tf.cast(shape, tf.int64)
-    fits = tf.reduce_all(shape <= SIDE) & (tf.reduce_prod(shape) <= PIXELS)
     required = tf.debugging.Assert(
-        fits,
+        holds(*tf.unstack(shape, num=2)),
         [
             f"image must have at most {PIXELS} pixels, and {SIDE} to a side; "
             "height and width:",

@@ -52,8 +52,8 @@ def _png_or_gif_shape(image: tf.Tensor) -> tf.Tensor:
 
     Of another file it is any numbers, as nothing decodes it.
     """
-    head = tf.strings.substr(tf.strings.join([image, bytes(24)]), 0, 24)
-    head = tf.cast(tf.reshape(tf.io.decode_raw(head, tf.uint8), [24]), tf.int64)
+    head = tf.io.decode_raw(bmp.padded(image, 24), tf.uint8)
+    head = tf.cast(tf.reshape(head, [24]), tf.int64)
     # Big-endian width and height after the first chunk's name.
     png = tf.reshape(head[16:], [2, 4]) @ [[2**24], [2**16], [2**8], [1]]
     # Little-endian width and height of the screen.
@@ -78,14 +78,12 @@ def to_rgb(
     """
     if crop is not None:
         pixels = _cropped(image, size, crop)
-        if pixels.shape[-1] == 1:
-            pixels = tf.image.grayscale_to_rgb(pixels)
-        return tf.ensure_shape(pixels, [*size, 3])
-    pixels = tf.image.convert_image_dtype(image, tf.float32)
+    else:
+        pixels = tf.image.convert_image_dtype(image, tf.float32)
+        if pixels.shape[:2] != size:
+            pixels = resize(pixels, size)
     if pixels.shape[-1] == 1:
         pixels = tf.image.grayscale_to_rgb(pixels)
-    if pixels.shape[:2] != size:
-        pixels = resize(pixels, size)
     return tf.ensure_shape(pixels, [*size, 3])
 
 

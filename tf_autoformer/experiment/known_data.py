@@ -55,7 +55,7 @@ def load(
         before = datasets.source(name, data_dir)
         if not before.is_numbered:  # Else preparing may tell the names.
             # Now rather than after hours of preparing.
-            seen(workdir, name, datasets.Dataset(before))
+            _known(workdir, name, before)
         found = datasets.load(name, data_dir)
     except errors.InputError as error:
         is_own = name == workdir.experiment.dataset
@@ -81,21 +81,31 @@ def seen(
         are matched by name. Only of a folder of the first versions, which has
         no names, they are counted.
     """
-    known = workdir.data_record
-    if known is None:
-        _require_as_many(
-            dataset.source, name, workdir.experiment.model.num_classes
-        )
-        return dataset
-    if name == workdir.experiment.dataset and known.source.is_numbered:
+    return dataset.seen_as(_known(workdir, name, dataset.source))
+
+
+def _known(
+    workdir: workdir_lib.Workdir, name: str, found: source_lib.Source
+) -> source_lib.Source:
+    """The source that the supernet knows, if it knows the classes. See `seen`.
+
+    Args:
+      workdir: Folder of the supernet.
+      name: Name of a data set.
+      found: Source of the data set.
+    """
+    record = workdir.data_record
+    if record is None:
+        _require_as_many(found, name, workdir.experiment.model.num_classes)
+        return found
+    known = record.source
+    if name == workdir.experiment.dataset and known.is_numbered:
         # The names were not known before the data set was prepared.
-        labels = dataset.source.labels
-        _require_as_many(dataset.source, name, known.source.num_classes)
-        return dataclasses.replace(
-            dataset, source=dataclasses.replace(known.source, labels=labels)
-        )
+        _require_as_many(found, name, known.num_classes)
+        return dataclasses.replace(known, labels=found.labels)
     with errors.about(f"dataset {name}"):
-        return dataset.seen_as(known.source)
+        source_lib.positions(found.labels, known.labels)
+    return known
 
 
 def _require_as_many(

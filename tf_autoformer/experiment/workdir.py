@@ -159,7 +159,7 @@ class Workdir:
                 )
             require_same(self.config, completed.to_dict(), experiment.to_dict())
         if dataset is not None:
-            self.require_data(dataset, *data.splits)
+            self._require_splits(dataset, data.splits)
             self.record(data)
         if not self.is_bound or completed != self.experiment:
             files.write_json(self.config, completed.to_dict())
@@ -186,11 +186,21 @@ class Workdir:
         Raises:
           InputError: A split has other images. The message names it.
         """
+        self._require_splits(
+            dataset, {split: dataset.record(split) for split in splits}
+        )
+
+    def _require_splits(
+        self,
+        dataset: "datasets.Dataset",
+        found: Mapping[str, Mapping[str, int | str]],
+    ) -> None:
+        """See `require_data`. `found` are the records of the splits."""
         known = self.data_record
         if known is not None:
             with errors.about(self.data):
-                for split in splits:
-                    known.require(split, dataset.record(split))
+                for split, record in found.items():
+                    known.require(split, record)
         elif self.splits.exists():
             summary = dataset.summary()
             if files.read_json(self.splits) != summary:

@@ -63,8 +63,9 @@ def from_official(
         model, allocation = inference.infer(
             state, args, untold.pooling, untold.image_size
         )
+    name, source = _dataset(model.num_classes, untold.dataset)
     experiment = experiment_lib.Experiment(
-        dataset=_dataset(model.num_classes, untold.dataset),
+        dataset=name,
         model=model,
         space=_space(allocation, untold.space),
         training=None,
@@ -74,9 +75,7 @@ def from_official(
     with files.new_folder(workdir.root) as folder:
         partial = workdir_lib.Workdir(folder)
         partial.claim(experiment)
-        partial.record(
-            record_lib.DataRecord(datasets.source(experiment.dataset), {})
-        )
+        partial.record(record_lib.DataRecord(source, {}))
         weights_lib.save(partial.checkpoints, supernet)
     _LOGGER.info(
         "%s: %s, classes of %s, search space %s",
@@ -87,14 +86,24 @@ def from_official(
     )
 
 
-def _dataset(num_classes: int, wanted: str | None) -> str:
-    sizes = {
-        name: datasets.source(name).num_classes
+def _dataset(
+    num_classes: int, wanted: str | None
+) -> tuple[str, datasets.Source]:
+    """The name and the source of the data set."""
+    sources = {
+        name: datasets.source(name)
         for name in (names.NAMES if wanted is None else [wanted])
     }
-    fitting = [name for name, size in sizes.items() if size == num_classes]
+    fitting = [
+        name
+        for name, source in sources.items()
+        if source.num_classes == num_classes
+    ]
     if not fitting:
-        found = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+        found = ", ".join(
+            f"{name} has {source.num_classes}"
+            for name, source in sources.items()
+        )
         raise errors.InputError(
             f"head.weight has {num_classes} classes; the data set must have as "
             f"many, but {found}; --dataset or --image_folder names another"
@@ -108,7 +117,7 @@ def _dataset(num_classes: int, wanted: str | None) -> str:
             name,
             f" as {', '.join(others)} has too" if others else "",
         )
-    return name
+    return name, sources[name]
 
 
 def _space(

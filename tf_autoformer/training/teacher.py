@@ -76,7 +76,7 @@ class Teacher:
         )
         with errors.about(f"teacher is {str(path)!r}"):
             self._places = source_lib.positions(
-                _labels(path) or source.labels, source.labels, "the supernet"
+                _labels(path) or source.labels, source.labels
             )
 
     def targets(self, images: tf.Tensor) -> tf.Tensor:

@@ -19,19 +19,19 @@ class PositionsTest(absltest.TestCase):
             (("cat", "dog", "owl"), (1, 2, 0)),
             (("dog",), (2,)),
         ):
-            self.assertEqual(source.positions(labels, KNOWN, "it"), wanted)
+            self.assertEqual(source.positions(labels, KNOWN), wanted)
 
     def test_the_first_that_is_unknown_is_named(self):
         with self.assertRaisesRegex(
             errors.InputError,
-            r"class 1, 'Dog', is none of the teacher's 3 classes: 'owl', "
+            r"class 1, 'Dog', is none of the supernet's 3 classes: 'owl', "
             "'cat', 'dog'$",
         ):
-            source.positions(("cat", "Dog", "ant"), KNOWN, "the teacher")
+            source.positions(("cat", "Dog", "ant"), KNOWN)
 
     def test_of_many_classes_ten_are_shown(self):
         with self.assertRaisesRegex(errors.InputError, r"'9' and 90 more$"):
-            source.positions(("x",), tuple(map(str, range(100))), "it")
+            source.positions(("x",), tuple(map(str, range(100))))
 
 
 class SourceTest(parameterized.TestCase):

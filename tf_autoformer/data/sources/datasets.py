@@ -16,6 +16,7 @@ from tf_autoformer import errors, files, progress
 from tf_autoformer.data.sources import (
     digits,
     image_folder,
+    image_layout,
     names,
     prepared,
 )
@@ -48,16 +49,16 @@ class Dataset:
 
     Attributes:
       source: Labels and normalization.
-      images: Images of each split. None: none are read.
+      images: Images of each split.
       positions: Place of each class of `images` among `source.labels`. None:
         they are the same.
     """
 
     source: Source
-    images: prepared.Prepared | image_folder.ImageFolder | None = None
+    images: prepared.Prepared | image_folder.ImageFolder
     positions: tuple[int, ...] | None = None
 
-    def seen_as(self, source: Source, whose: str = "the supernet") -> "Dataset":
+    def seen_as(self, source: Source) -> "Dataset":
         """The same images for a network that was trained on others.
 
         Classes are matched by name. Pixels are cropped and normalized as the
@@ -65,12 +66,11 @@ class Dataset:
 
         Args:
           source: Properties of the data set that the network was trained on.
-          whose: Owner of `source`, for the message.
 
         Raises:
           InputError: The network does not know a class.
         """
-        places = source_lib.positions(self.source.labels, source.labels, whose)
+        places = source_lib.positions(self.source.labels, source.labels)
         same = places == tuple(range(source.num_classes))
         return Dataset(source, self.images, None if same else places)
 
@@ -155,7 +155,7 @@ def source(name: str, data_dir: str | None = None) -> Source:
         images with labels.
     """
     if name.startswith(names.FOLDER):
-        layout = image_folder.find_layout(name.removeprefix(names.FOLDER))
+        layout = image_layout.find(name.removeprefix(names.FOLDER))
         return Source(layout.classes)
     return _source(_builder(name, _root(data_dir)), name)
 
@@ -178,7 +178,7 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     """
     root = _root(data_dir)
     if name.startswith(names.FOLDER):
-        layout = image_folder.find_layout(name.removeprefix(names.FOLDER))
+        layout = image_layout.find(name.removeprefix(names.FOLDER))
         images = image_folder.ImageFolder(layout, root)
         return _warned(Dataset(Source(layout.classes), images), name)
     builder = _builder(name, root)

@@ -19,10 +19,10 @@ _LOGGER = logging.getLogger(__name__)
 _VERSION = b"4"
 _FINGERPRINT = 16  # Hexadecimal digits.
 
-EMPTY = "empty"
-DAMAGED = "damaged or no image"
-LARGE = f"of more than {pixel_limit.PIXELS:,} pixels"
-CLOSED = "that cannot be opened"
+_EMPTY = "empty"
+_DAMAGED = "damaged or no image"
+_LARGE = f"of more than {pixel_limit.PIXELS:,} pixels"
+_CLOSED = "that cannot be opened"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,13 +157,13 @@ def _outcome(path: str) -> str | tf.Tensor:
         with open(path, "rb") as file:
             content = file.read()
     except OSError:
-        return CLOSED
+        return _CLOSED
     if not content:
-        return EMPTY
+        return _EMPTY
     try:
-        pillow.to_png(content)
+        pillow.decode(content)
     except ValueError:
-        return LARGE if pillow.is_large(content) else DAMAGED
+        return _LARGE if pillow.is_large(content) else _DAMAGED
     return _fingerprint(tf.constant(content))
 
 

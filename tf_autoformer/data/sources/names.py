@@ -1,10 +1,9 @@
 """Names of data sets and of their splits."""
 
 import os
-from typing import Literal, get_args
+from typing import Literal
 
 Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
 
 NAMES = (
     "digits",

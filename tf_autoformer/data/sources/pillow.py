@@ -14,8 +14,8 @@ _HEADERS = (*_FORMATS, "JPEG", "PNG", "GIF")
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB")
 
 
-def to_png(content: bytes) -> bytes:
-    """An image of a format that TensorFlow does not know, as an upright PNG.
+def decode(content: bytes) -> Image.Image:
+    """An image of a format that TensorFlow does not know, upright, in RGB.
 
     Args:
       content: WebP, TIFF, or a BMP of any kind. Of several images in a file
@@ -33,12 +33,16 @@ def to_png(content: bytes) -> bytes:
             raise ValueError("the image is too large")
         if image.mode not in _MODES:
             raise ValueError(f"the image has pixels of the kind {image.mode}")
-        upright = ImageOps.exif_transpose(image)
-        encoded = io.BytesIO()
-        upright.convert("RGB").save(encoded, "PNG", compress_level=1)
+        return ImageOps.exif_transpose(image).convert("RGB")
     # Pillow's decoders raise whatever a damaged file makes them raise.
     except Exception as error:
         raise ValueError(str(error)) from error
+
+
+def _to_png(content: bytes) -> bytes:
+    """The same as a PNG, which TensorFlow decodes."""
+    encoded = io.BytesIO()
+    decode(content).save(encoded, "PNG", compress_level=1)
     return encoded.getvalue()
 
 
@@ -56,8 +60,8 @@ def is_large(content: bytes) -> bool:
 
 
 def converted(content: tf.Tensor) -> tf.Tensor:
-    """`to_png` in a graph, string [] to string []."""
+    """Such an image as a PNG, in a graph, string [] to string []."""
     result = tf.numpy_function(
-        lambda each: np.array(to_png(each), object), [content], tf.string
+        lambda each: np.array(_to_png(each), object), [content], tf.string
     )
     return tf.ensure_shape(result, [])

@@ -69,27 +69,23 @@ class Source:
         )
 
 
-def positions(
-    labels: Sequence[str], known: Sequence[str], whose: str
-) -> tuple[int, ...]:
-    """The places of classes among those that a network knows, by name.
+def positions(labels: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
+    """The places of classes among those that a supernet knows, by name.
 
     Args:
       labels: Names of the classes of some data set.
-      known: Names of the classes of the network, in order.
-      whose: Owner of `known` in the message, such as "the supernet".
+      known: Names of the classes of the supernet, in order.
 
     Raises:
-      InputError: The network does not know a class. The message names the
+      InputError: The supernet does not know a class. The message names the
         first.
     """
     place = {name: number for number, name in enumerate(known)}
     for number, name in enumerate(labels):
         if name not in place:
-            listed = ", ".join(repr(each) for each in known[:_LISTED])
-            more = len(known) - _LISTED
             raise errors.InputError(
-                f"class {number}, {name!r}, is none of {whose}'s {len(known)} "
-                f"classes: {listed}{f' and {more} more' if more > 0 else ''}"
+                f"class {number}, {name!r}, is none of the supernet's "
+                f"{len(known)} classes: "
+                f"{errors.listed(list(map(repr, known)), _LISTED)}"
             )
     return tuple(place[name] for name in labels)
