@@ -405,7 +405,7 @@ class CommandTest(TrainedTest):
             f"--flagfile={commands.ROOT}/flags/digits/supernet.flags",
             f"--search_space={space}",
             f"--data_dir={_root() / 'data'}",
-            "--epochs=10000",
+            "--epochs=100",
             "--log_every=1",
             "--checkpoint_every=1000000",
             f"--workdir={folder}",

@@ -11,6 +11,7 @@ import pathlib
 import re
 import resource
 import runpy
+import signal
 import sys
 import tempfile
 import time
@@ -67,6 +68,9 @@ def _main(
     grappler: bool,
 ) -> None:
     """Runs a binary in its process."""
+    # What started the tests may have ignored signals for all of them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if not grappler:
         devices.leave_out_grappler()
     for descriptor in (1, 2):
