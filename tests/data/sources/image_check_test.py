@@ -18,7 +18,7 @@ from tf_autoformer.data.sources import image_check, names
 _pixels = image_folders.pixels
 _encoded = image_folders.encoded
 
-_LARGE = "of more than 178,956,970 pixels"
+_LARGE = "of more than 89,478,485 pixels"
 
 
 class UnreadableTest(image_folders.FolderTest):
@@ -115,7 +115,7 @@ class UnreadableTest(image_folders.FolderTest):
     def test_odd_and_large_images_are_no_fault(self):
         for number, image in enumerate(
             (
-                _encoded(Image.new("RGB", (12_000, 9_000), "red"), "JPEG"),
+                _encoded(Image.new("RGB", (11_000, 8_000), "red"), "JPEG"),
                 _encoded(Image.new("L", (1, 1)), "PNG"),
                 _encoded(
                     Image.fromarray(_pixels(0)).convert("CMYK"),
