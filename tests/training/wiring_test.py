@@ -137,7 +137,9 @@ class PartsTest(WiringTest):
         )
         for told in (True, False):
             self.folder = self.folder.with_name(f"told_{told}")
-            trainer = self.trainer({"deterministic": told, "histograms": told})
+            trainer = self.trainer(
+                {"deterministic": told, "histograms": told, "profile": told}
+            )
             trainer._batches(tf.distribute.InputContext(), 0)
             self.assertEqual(batches.call_args.args[7], told)
             with mock.patch.object(
@@ -145,6 +147,15 @@ class PartsTest(WiringTest):
             ) as histograms:
                 trainer._evaluate(1, interruption.Deferral())
             self.assertEqual(histograms.called, told)
+            with (
+                mock.patch.object(
+                    tf.profiler.experimental, "Profile"
+                ) as wanted,
+                contextlib.ExitStack() as profiling,
+            ):
+                for step in range(30):
+                    trainer._profile(step, profiling)
+            self.assertEqual(wanted.called, told)
 
     def test_parts_of_a_batch_count_in_the_check_of_shares(self):
         self.trainer(replicas=2, batch_size=8, accumulation=4)
