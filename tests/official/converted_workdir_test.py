@@ -12,7 +12,12 @@ from tests.helpers import devices, states
 from tf_autoformer import errors
 from tf_autoformer.data.augmentation import augmentation_config as data_config
 from tf_autoformer.data.sources import datasets
-from tf_autoformer.experiment import experiment, training_config, workdir
+from tf_autoformer.experiment import (
+    data_record,
+    experiment,
+    training_config,
+    workdir,
+)
 from tf_autoformer.official import conversion
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.space import search_space
@@ -61,6 +66,10 @@ class ConvertedWorkdirTest(parameterized.TestCase):
 
     def test_training_continues_from_the_weights(self):
         imported = self.convert("supernet_small_gap", space=SPACE)
+        self.assertEqual(
+            workdir.Workdir(self.workdir.root).data_record,
+            data_record.DataRecord(datasets.source("digits"), {}),
+        )
         self.assertIsNone(
             json.loads(self.workdir.config.read_text())["training"]
         )
