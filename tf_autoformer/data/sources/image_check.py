@@ -16,7 +16,7 @@ from tf_autoformer.data.sources import memo, pillow
 
 _LOGGER = logging.getLogger(__name__)
 # Changes with what can be read, so that an older result does not hold.
-_VERSION = b"4"
+_VERSION = b"5"
 _FINGERPRINT = 16  # Hexadecimal digits.
 
 _EMPTY = "empty"
