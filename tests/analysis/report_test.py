@@ -1,5 +1,6 @@
 """The report's table, also with a cost of run time."""
 
+import dataclasses
 import functools
 import itertools
 import shutil
@@ -147,6 +148,19 @@ class ReportTest(tiny.WorkdirTest):
         self.assertLen(rows, 3)
         self.assertEqual(
             remark, "no random ones were found under the same constraint (none)"
+        )
+
+    def test_an_image_above_the_exports_own_limit_is_told(self):
+        _, export = self._plain()
+        large = tf.constant(b"GIF89a" + b"\xff\xff" * 2 + bytes(20))
+        answers = report.Report(self.workdir, "plain", export, self.data_dir)
+        with self.assertRaises(tf.errors.InvalidArgumentError):
+            answers._answer(large)
+        answers._dataset = dataclasses.replace(
+            answers._dataset, max_pixels=100_000_000
+        )
+        self.assertEqual(
+            answers._answer(large), ("refused", "too large for an export")
         )
 
     def test_a_search_of_earlier_weights_is_refused(self):

@@ -96,9 +96,9 @@ class EvaluationTest(parameterized.TestCase):
             count(read)
             return image, label
 
-        def counted_decode(image):
+        def counted_decode(image, max_pixels):
             count(decoded)
-            return decode(image)
+            return decode(image, max_pixels)
 
         dataset = _dataset(_photographs())
         plain = dataset.read("test")
@@ -110,6 +110,37 @@ class EvaluationTest(parameterized.TestCase):
             list(batches)
         self.assertLen(read, reads * COUNT)
         self.assertLen(decoded, decodes * COUNT)
+
+
+class LimitTest(parameterized.TestCase):
+    @parameterized.parameters(
+        "images", "evaluation", "whole", "crops", "jpeg crops"
+    )
+    def test_the_limit_of_pixels_is_the_data_sets(self, kind):
+        files = [
+            _file(Image.fromarray(image), "JPEG" if "jpeg" in kind else "PNG")
+            for image in _photographs()  # Of up to 12 x 11 pixels.
+        ]
+        dataset = encoded.dataset(files)
+        recipe = dataclasses.replace(
+            augmentation_config.NONE, crop_area=0.5 * ("crops" in kind)
+        )
+
+        def read(max_pixels: int) -> None:
+            dataset.max_pixels = max_pixels
+            if kind == "images":
+                found = pipeline.images(dataset, "test", SIZE)
+            elif kind == "evaluation":
+                found = pipeline.evaluation(dataset, "test", SIZE, 10)
+            else:
+                found = pipeline.training(dataset, SIZE, COUNT, 0, recipe)
+            next(iter(found))
+
+        read(132)
+        with self.assertRaisesRegex(
+            tf.errors.InvalidArgumentError, r"at most\] \[107\] \[pixels"
+        ):
+            read(107)
 
 
 class FilesTest(parameterized.TestCase):

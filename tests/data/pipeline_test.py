@@ -79,9 +79,9 @@ class TrainingTest(parameterized.TestCase):
         decoded = []
         decode = preprocessing.decode
 
-        def counted(image):
+        def counted(image, max_pixels):
             tf.py_function(lambda x: decoded.append(x.numpy()), [image], [])
-            return decode(image)
+            return decode(image, max_pixels)
 
         self.enter_context(mock.patch.object(preprocessing, "decode", counted))
         return decoded

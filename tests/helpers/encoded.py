@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_autoformer.data import pixel_limit
 from tf_autoformer.data.sources import datasets
 
 
@@ -18,10 +19,12 @@ class Encoded:
     Attributes:
       source: The digits' source with the test's changes.
       images: Encoded images.
+      max_pixels: Largest number of pixels of an image.
     """
 
     source: datasets.Source
     images: Sequence[bytes]
+    max_pixels: int = pixel_limit.PIXELS
 
     def reading(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()

@@ -9,6 +9,7 @@ from absl.testing import parameterized
 from PIL import Image
 
 from tf_autoformer import errors
+from tf_autoformer.data import pixel_limit
 from tf_autoformer.data.sources import datasets, names
 
 CLASSES = ("cat", "dog", "owl")
@@ -38,7 +39,10 @@ class FolderTest(parameterized.TestCase):
       root: Path of the folder, which does not exist yet.
       data_dir: Folder of prepared data sets.
       name: Name of the folder as a data set.
+      max_pixels: Largest number of pixels of an image.
     """
+
+    max_pixels = pixel_limit.PIXELS
 
     def setUp(self):
         super().setUp()
@@ -56,7 +60,7 @@ class FolderTest(parameterized.TestCase):
                 Image.fromarray(pixels(number)).save(folder / f"{number}.png")
 
     def load(self) -> datasets.Dataset:
-        return datasets.load(self.name, str(self.data_dir))
+        return datasets.load(self.name, str(self.data_dir), self.max_pixels)
 
     def splits(self) -> dict[str, list[tuple[bytes, int]]]:
         dataset = self.load()

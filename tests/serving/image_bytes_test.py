@@ -94,7 +94,7 @@ class ImageBytesTest(absltest.TestCase):
         ):
             with self.assertRaisesRegex(
                 tf.errors.InvalidArgumentError,
-                "image must have at most 89478485 pixels, and 65535 to a side",
+                r"image must have at most\] \[89478485\] \[pixels, and 65535 ",
             ):
                 self.pixels(image)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tf_autoformer import errors, files
 from tf_autoformer.analysis import pictures
-from tf_autoformer.data import pipeline
+from tf_autoformer.data import pipeline, pixel_limit
 from tf_autoformer.evaluation import accuracy, generation
 from tf_autoformer.evolution import candidates, drawing, session
 from tf_autoformer.experiment import workdir as workdir_lib
@@ -157,16 +157,13 @@ class Report:
         yield f"{self._export} on the test split: {accuracy:.1%}"
 
         examples = list(dataset.read("test").take(_SHOWN))
-        encoded = tf.stack([image for image, _ in examples])
         truths = [names[label] for _, label in examples]
-        answer = self._signatures["serving_bytes"](image_bytes=encoded)
-        shown = [label.decode() for label in answer["classes"].numpy()]
-        probabilities = answer["probabilities"].numpy().max(axis=1)
+        shown = []
         yield f"its answers to the first {_SHOWN} test images as files:"
-        for truth, label, probability in zip(
-            truths, shown, probabilities, strict=True
-        ):
-            yield f"  {truth} -> {label} ({probability:.0%})"
+        for truth, (image, _) in zip(truths, examples, strict=True):
+            label, remark = self._answer(image)
+            shown.append(label)
+            yield f"  {truth} -> {label} ({remark})"
         images, _ = next(
             iter(pipeline.images(dataset, "test", size).batch(_SHOWN))
         )
@@ -174,6 +171,20 @@ class Report:
         files.write_bytes(
             self._search.picture("predictions"), pictures.png(drawing)
         )
+
+    def _answer(self, image: tf.Tensor) -> tuple[str, str]:
+        """What the export answers to a file, string [], and a remark on it."""
+        classify = self._signatures["serving_bytes"]
+        try:
+            answer = classify(image_bytes=image[None])
+        except tf.errors.InvalidArgumentError:
+            if self._dataset.max_pixels <= pixel_limit.PIXELS:
+                raise
+            return "refused", "too large for an export"
+        (label,), (probabilities,) = (
+            answer[name].numpy() for name in ("classes", "probabilities")
+        )
+        return label.decode(), f"{probabilities.max():.0%}"
 
     def _paths(self) -> Iterator[str]:
         """The paths of everything that was made."""

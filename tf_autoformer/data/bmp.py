@@ -18,11 +18,12 @@ def is_bmp(image: tf.Tensor) -> tf.Tensor:
     return tf.strings.substr(image, 0, 2) == "BM"
 
 
-def decode(image: tf.Tensor) -> tf.Tensor:
+def decode(image: tf.Tensor, max_pixels: tf.Tensor) -> tf.Tensor:
     """Decodes a BMP of 1, 4, 8, 24 or 32 bits without compression.
 
     Args:
       image: Bytes of the file, string [].
+      max_pixels: Largest number of pixels of the image, int64 [].
 
     Returns:
       Pixels uint8 [height, width, 3].
@@ -62,7 +63,8 @@ def decode(image: tf.Tensor) -> tf.Tensor:
     )
     # Eager mode has raised by now, and has no operation to wait for.
     with tf.control_dependencies([] if require is None else [require]):
-        image = pixel_limit.require(image, tf.stack([rows, width]))
+        shape = tf.stack([rows, width])
+        image = pixel_limit.require(image, shape, max_pixels)
         bits = tf.identity(bits)  # Else their operations may fail first.
 
     def look_up() -> tf.Tensor:

@@ -243,12 +243,14 @@ def _training_examples(
     size = dataset.num_examples("train")
 
     def crop(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        box = cropping.decode(image, recipe.crop_area, seed)
+        box = cropping.decode(image, recipe.crop_area, seed, dataset.max_pixels)
         return preprocessing.to_levels(preprocessing.resize(box, image_size))
 
     def whole(image: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
         pixels = preprocessing.to_rgb(
-            preprocessing.decode(image), image_size, dataset.source.crop
+            preprocessing.decode(image, dataset.max_pixels),
+            image_size,
+            dataset.source.crop,
         )
         return preprocessing.to_levels(pixels)
 
@@ -272,7 +274,11 @@ def _decode(
     crop = dataset.source.crop
     return examples.map(
         lambda image, label: (
-            preprocessing.to_rgb(preprocessing.decode(image), image_size, crop),
+            preprocessing.to_rgb(
+                preprocessing.decode(image, dataset.max_pixels),
+                image_size,
+                crop,
+            ),
             label,
         ),
         num_parallel_calls=tf.data.AUTOTUNE,

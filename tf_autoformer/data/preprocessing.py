@@ -12,17 +12,26 @@ DCT_METHOD = "INTEGER_ACCURATE"
 
 
 # Traced once, for all pipelines.
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
-def decode(image: tf.Tensor) -> tf.Tensor:
+@tf.function(
+    input_signature=[tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int64)],
+    autograph=False,
+)
+def decode(
+    image: tf.Tensor, max_pixels: int | tf.Tensor = pixel_limit.PIXELS
+) -> tf.Tensor:
     """Decodes JPEG, PNG, GIF or BMP bytes to uint8 [height, width, 3].
 
     The pixels are those of Pillow's `convert("RGB")`, except that 16 bits keep
     the upper 8 and that transparent pixels of a GIF are black. The image is
     upright: it is turned as its EXIF says.
 
+    Args:
+      image: Bytes of the file, string [].
+      max_pixels: Largest number of pixels of the image, int64 [].
+
     Raises:
       InvalidArgumentError: The bytes are another format or are damaged, or
-        the image is larger than `pixel_limit` allows.
+        the image is too large. See `pixel_limit`.
     """
     pixels = tf.case(
         [
@@ -30,16 +39,16 @@ def decode(image: tf.Tensor) -> tf.Tensor:
                 tf.io.is_jpeg(image),
                 lambda: tf.io.decode_jpeg(
                     pixel_limit.require(
-                        image, tf.io.extract_jpeg_shape(image)[:2]
+                        image, tf.io.extract_jpeg_shape(image)[:2], max_pixels
                     ),
                     channels=3,
                     dct_method=DCT_METHOD,
                 ),
             ),
-            (bmp.is_bmp(image), lambda: bmp.decode(image)),
+            (bmp.is_bmp(image), lambda: bmp.decode(image, max_pixels)),
         ],
         lambda: tf.io.decode_image(
-            pixel_limit.require(image, _png_or_gif_shape(image)),
+            pixel_limit.require(image, _png_or_gif_shape(image), max_pixels),
             channels=3,
             expand_animations=False,
         ),

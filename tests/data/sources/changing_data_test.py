@@ -7,6 +7,7 @@ from unittest import mock
 import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
+from PIL import Image
 
 from tests.helpers import fakes
 from tf_autoformer import errors, files
@@ -62,6 +63,21 @@ class FolderTest(ChangingDataTest):
             path = self.folder / "images" / "dog" / f"{number}.png"
             path.write_bytes(b"damaged")
         self.check_fault(self.dataset, r"images: dog/\d.png has changed, ")
+
+    def test_an_image_that_grows_beyond_the_limit_is_named(self):
+        name = f"{names.FOLDER}{self.folder / 'images'}"
+        image = Image.new("RGB", (8, 8))
+        for kind in ("png", "webp"):
+            for number in range(9):
+                image.save(
+                    self.folder / "images" / "dog" / f"{number}.png", kind
+                )
+            dataset = datasets.load(name, str(self.folder / "data"), 64)
+            for number in range(9):
+                image.resize((8, 9)).save(
+                    self.folder / "images" / "dog" / f"{number}.png", kind
+                )
+            self.check_fault(dataset, r"images: dog/\d.png has changed, ")
 
 
 class PreparedTest(ChangingDataTest):

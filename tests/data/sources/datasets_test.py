@@ -175,6 +175,11 @@ class PrepareTest(DatasetsTest):
             dataset = datasets.load("fake_images", str(self.folder))
             self.assertLen(list(dataset.read("validation")), 3)
 
+    def test_the_limit_of_pixels_is_the_data_sets(self):
+        self.set_labels()
+        dataset = datasets.load("fake_images", str(self.folder), 9)
+        self.assertEqual(dataset.max_pixels, 9)
+
     def test_a_bucket_is_left_to_tfds(self):
         made = []
 

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.helpers import image_folders
 from tf_autoformer import progress
 from tf_autoformer.data import preprocessing
-from tf_autoformer.data.sources import image_check, names
+from tf_autoformer.data.sources import image_check, names, pillow
 
 _pixels = image_folders.pixels
 _encoded = image_folders.encoded
@@ -100,12 +100,19 @@ class UnreadableTest(image_folders.FolderTest):
             ("e.bmp", _bmp_of_16_bits()),
         ):
             self.add(name, content)
+        self.max_pixels = 10_000
         self.assertLen(self.logged(), 1)  # Nothing is left out.
+        converts = self.enter_context(
+            mock.patch.object(pillow, "_to_png", wraps=pillow._to_png)
+        )
         read = {
             preprocessing.decode(content).numpy().tobytes()
             for content, label in sum(self.splits().values(), [])
             if label == 1
         }
+        self.assertEqual(
+            {call.args[1] for call in converts.call_args_list}, {10_000}
+        )
         self.assertLen(sum(self.splits().values(), []), len(expected) + 5)
         upright = np.rot90(_pixels(7), -1)
         self.assertContainsSubset(
@@ -149,6 +156,30 @@ class UnreadableTest(image_folders.FolderTest):
         with mock.patch.object(image_check, "_VERSION", b"1"):
             self.splits()
         self.assertRegex(self.logged()[0], "^checking 60 files of .* once$")
+
+    @parameterized.parameters("a.png", "b.jpg", "c.gif", "d.bmp", "e.webp")
+    def test_what_is_larger_than_the_limit_is_left_out_until_it_rises(
+        self, name
+    ):
+        kind = name[2:].upper().replace("JPG", "JPEG")
+        self.add(name, _encoded(Image.new("RGB", (20, 20)), kind))
+        left_out = (
+            f"left out of the 61 files in {self.root}: 1 of more than 399 "
+            f"pixels: train/dog/{name}"
+        )
+        for max_pixels in (399, 400, 399):
+            self.max_pixels = max_pixels
+            messages = self.logged()
+            self.assertEqual(messages[1:], [left_out] * (max_pixels == 399))
+            self.assertLen(
+                sum(self.splits().values(), []), 60 + (max_pixels == 400)
+            )
+
+    @parameterized.parameters(10, None)
+    def test_pillows_own_limit_does_not_count(self, limit):
+        content = _encoded(Image.new("RGB", (20, 20)), "TIFF")
+        with mock.patch.object(Image, "MAX_IMAGE_PIXELS", limit):
+            self.assertEqual(pillow.decode(content, 400).size, (20, 20))
 
     def test_files_are_checked_once(self):
         self.add("bad.jpg", b"bad")

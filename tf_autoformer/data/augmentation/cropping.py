@@ -8,7 +8,12 @@ from tf_autoformer.data.augmentation import random_boxes
 _ASPECT = (3 / 4, 4 / 3)
 
 
-def decode(image: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
+def decode(
+    image: tf.Tensor,
+    area: float,
+    seed: tf.Tensor,
+    max_pixels: int = pixel_limit.PIXELS,
+) -> tf.Tensor:
     """Decodes a random box of an image. The rest of a JPEG is not decoded.
 
     The image is upright. See `preprocessing.decode`.
@@ -17,6 +22,7 @@ def decode(image: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
       image: Bytes of the image, string [].
       area: Smallest share of the image's area.
       seed: Seed int32 [2].
+      max_pixels: Largest number of pixels of the image.
 
     Returns:
       Pixels of the box, uint8 [height, width, 3].
@@ -27,7 +33,7 @@ def decode(image: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
         turned = orientation.read(image)
         box = random_box(orientation.upright_shape(shape, turned), area, seed)
         pixels = tf.io.decode_and_crop_jpeg(
-            pixel_limit.require(image, shape),
+            pixel_limit.require(image, shape, max_pixels),
             orientation.stored_box(box, shape, turned),
             channels=3,
             dct_method=preprocessing.DCT_METHOD,
@@ -35,7 +41,7 @@ def decode(image: tf.Tensor, area: float, seed: tf.Tensor) -> tf.Tensor:
         return orientation.apply(pixels, turned)
 
     def of_other() -> tf.Tensor:
-        pixels = preprocessing.decode(image)
+        pixels = preprocessing.decode(image, max_pixels)
         box = random_box(tf.shape(pixels)[:2], area, seed)
         top, left, height, width = tf.unstack(box)
         return pixels[top : top + height, left : left + width]

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tf_autoformer import errors, files, progress
+from tf_autoformer.data import pixel_limit
 from tf_autoformer.data.sources import (
     digits,
     image_folder,
@@ -52,11 +53,13 @@ class Dataset:
       images: Images of each split.
       positions: Place of each class of `images` among `source.labels`. None:
         they are the same.
+      max_pixels: Largest number of pixels of an image that is decoded.
     """
 
     source: Source
     images: prepared.Prepared | image_folder.ImageFolder
     positions: tuple[int, ...] | None = None
+    max_pixels: int = pixel_limit.PIXELS
 
     def seen_as(self, source: Source) -> "Dataset":
         """The same images for a network that was trained on others.
@@ -72,7 +75,9 @@ class Dataset:
         """
         places = source_lib.positions(self.source.labels, source.labels)
         same = places == tuple(range(source.num_classes))
-        return Dataset(source, self.images, None if same else places)
+        return dataclasses.replace(
+            self, source=source, positions=None if same else places
+        )
 
     def record(self, split: Split) -> dict[str, int | str]:
         """Size and digest of a split, which change with its images.
@@ -160,7 +165,11 @@ def source(name: str, data_dir: str | None = None) -> Source:
     return _source(_builder(name, _root(data_dir)), name)
 
 
-def load(name: str, data_dir: str | None = None) -> Dataset:
+def load(
+    name: str,
+    data_dir: str | None = None,
+    max_pixels: int = pixel_limit.PIXELS,
+) -> Dataset:
     """Loads a data set, and prepares it on first use.
 
     Args:
@@ -169,6 +178,8 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
         folder of images.
       data_dir: Folder of prepared data sets, local or of a bucket; None for
         TFDS's default.
+      max_pixels: Largest number of pixels of an image. Larger ones of a folder
+        are left out.
 
     Raises:
       InputError: The name is unknown, the data set does not consist of images
@@ -179,8 +190,9 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
     root = _root(data_dir)
     if name.startswith(names.FOLDER):
         layout = image_layout.find(name.removeprefix(names.FOLDER))
-        images = image_folder.ImageFolder(layout, root)
-        return _warned(Dataset(Source(layout.classes), images), name)
+        images = image_folder.ImageFolder(layout, root, max_pixels)
+        found = Source(layout.classes)
+        return _warned(Dataset(found, images, max_pixels=max_pixels), name)
     builder = _builder(name, root)
     # Now rather than after hours of preparing a data set that cannot be used.
     found = _source(builder, name)
@@ -189,7 +201,7 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
         builder = _builder(name, root)
         found = _source(builder, name)  # Now with the names of the classes.
     images = prepared.Prepared(builder, found.labels, _SPLITS.get(builder.name))
-    return _warned(Dataset(found, images), name)
+    return _warned(Dataset(found, images, max_pixels=max_pixels), name)
 
 
 def _warned(dataset: Dataset, name: str) -> Dataset:

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import tensorflow as tf
 
 from tf_autoformer import progress
-from tf_autoformer.data import pixel_limit, preprocessing
+from tf_autoformer.data import preprocessing
 from tf_autoformer.data.sources import memo, pillow
 
 _LOGGER = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ _FINGERPRINT = 16  # Hexadecimal digits.
 
 _EMPTY = "empty"
 _DAMAGED = "damaged or no image"
-_LARGE = f"of more than {pixel_limit.PIXELS:,} pixels"
+_LARGE = "of more than {:,} pixels"
 _CLOSED = "that cannot be opened"
 
 
@@ -43,19 +44,23 @@ class Checked:
 
 
 def check(
-    folder: str, files: Mapping[str, os.stat_result], data_dir: str
+    folder: str,
+    files: Mapping[str, os.stat_result],
+    data_dir: str,
+    max_pixels: int,
 ) -> Checked:
     """Finds the files that cannot be decoded.
 
     The result is kept in `data_dir`. It holds until a file is added or
-    removed, or has another size or time of change.
+    removed, or has another size or time of change, or the limit is another.
 
     Args:
       folder: Absolute path of the folder.
       files: Mapping of paths in the folder to sizes and times of change.
       data_dir: Folder of prepared data sets.
+      max_pixels: Largest number of pixels of an image.
     """
-    state = hashlib.sha256(_VERSION)
+    state = hashlib.sha256(b"%s %d\n" % (_VERSION, max_pixels))
     for path, stat in sorted(files.items()):
         line = f"{len(path)} {path} {stat.st_size} {stat.st_mtime_ns}\n"
         state.update(os.fsencode(line))
@@ -66,7 +71,7 @@ def check(
         found = {
             "folder": folder,
             "state": state.hexdigest(),
-            **_check(folder, sorted(files)),
+            **_check(folder, sorted(files), max_pixels),
         }
         memo.write(kept_at, json.dumps(found, indent=2).encode())
     unreadable = set().union(*found["left_out"].values())
@@ -92,7 +97,7 @@ def _parse(content: bytes | None, state: str) -> dict | None:
         return None
 
 
-def _check(folder: str, paths: Sequence[str]) -> dict:
+def _check(folder: str, paths: Sequence[str], max_pixels: int) -> dict:
     """Decodes every file. The result is in the form that is kept."""
     _LOGGER.info("checking %d files of %s, once", len(paths), folder)
     whole = [os.path.join(folder, path) for path in paths]
@@ -105,13 +110,16 @@ def _check(folder: str, paths: Sequence[str]) -> dict:
             if meter.due:
                 _LOGGER.info(meter.line(len(fingerprints)))
 
-        for number, fingerprint in _decoded(whole):
+        for number, fingerprint in _decoded(whole, max_pixels):
             know(int(number), fingerprint)
         rest = [n for n, path in enumerate(paths) if path not in fingerprints]
         converted: list[str] = []
         left_out: dict[str, list[str]] = {}
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            outcomes = pool.map(_outcome, [whole[number] for number in rest])
+            outcomes = pool.map(
+                functools.partial(_outcome, max_pixels=max_pixels),
+                [whole[number] for number in rest],
+            )
             for number, outcome in zip(rest, outcomes, strict=True):
                 if isinstance(outcome, str):
                     left_out.setdefault(outcome, []).append(paths[number])
@@ -128,14 +136,16 @@ def _check(folder: str, paths: Sequence[str]) -> dict:
 
 
 @tf.autograph.experimental.do_not_convert  # It would find nothing to convert.
-def _decoded(paths: Sequence[str]) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+def _decoded(
+    paths: Sequence[str], max_pixels: int
+) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
     """Number and fingerprint of each file that TensorFlow decodes."""
 
     def decode(
         number: tf.Tensor, path: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         content = tf.io.read_file(path)
-        pixels = preprocessing.decode(content)
+        pixels = preprocessing.decode(content, max_pixels)
         # TensorFlow decodes nothing whose result nobody has.
         return number, _fingerprint(content), tf.shape(pixels)
 
@@ -151,7 +161,7 @@ def _decoded(paths: Sequence[str]) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
     return ((number, fingerprint) for number, fingerprint, _ in readable)
 
 
-def _outcome(path: str) -> str | tf.Tensor:
+def _outcome(path: str, max_pixels: int) -> str | tf.Tensor:
     """Why a file is left out, or its fingerprint if Pillow can read it."""
     try:
         with open(path, "rb") as file:
@@ -161,9 +171,11 @@ def _outcome(path: str) -> str | tf.Tensor:
     if not content:
         return _EMPTY
     try:
-        pillow.decode(content)
+        pillow.decode(content, max_pixels)
     except ValueError:
-        return _LARGE if pillow.is_large(content) else _DAMAGED
+        if pillow.is_large(content, max_pixels):
+            return _LARGE.format(max_pixels)
+        return _DAMAGED
     return _fingerprint(tf.constant(content))
 
 

@@ -29,13 +29,18 @@ class ImageFolder:
       layout: Folders that the images are in.
       data_dir: Folder of prepared data sets. The list of unreadable files is
         kept there.
+      max_pixels: Largest number of pixels of an image. Larger ones are left
+        out.
 
     Raises:
       InputError: A folder cannot be read, or a class has no image.
     """
 
-    def __init__(self, layout: image_layout.Layout, data_dir: str):
+    def __init__(
+        self, layout: image_layout.Layout, data_dir: str, max_pixels: int
+    ):
         self._layout = layout
+        self._max_pixels = max_pixels
         found = [
             image_layout.files(layout, part)
             for part in (*layout.training, layout.test)
@@ -44,7 +49,7 @@ class ImageFolder:
         images = {
             path: stat for part in found for path, stat in part.images.items()
         }
-        checked = image_check.check(layout.root, images, data_dir)
+        checked = image_check.check(layout.root, images, data_dir, max_pixels)
         _tell_left_out(layout, found, checked)
         # Sort by hash, so that the withheld split is unrelated to what names
         # encode, such as a date.
@@ -89,7 +94,7 @@ class ImageFolder:
             if any(foreign):
                 content = tf.cond(
                     is_foreign,
-                    lambda: pillow.converted(content),
+                    lambda: pillow.converted(content, self._max_pixels),
                     lambda: content,
                 )
             return content, label
