@@ -10,6 +10,7 @@ import unittest
 from collections.abc import Mapping
 
 from absl.testing import absltest
+from PIL import Image
 
 from tests.helpers import commands, processes
 
@@ -247,6 +248,24 @@ class WorkdirTest(TrainedTest):
     def test_a_report_without_a_search_says_so(self):
         shutil.rmtree(self.path / "search")
         self.check_mistake(self.run_report(), "search/default.* run one first")
+
+
+class LimitTest(processes.MistakeTest):
+    def test_images_above_the_limit_of_the_flag_are_left_out_and_named(self):
+        for name, size in (("cat", 10), ("dog", 11)):
+            (self.folder / "images" / name).mkdir(parents=True)
+            image = Image.new("RGB", (10, size))
+            image.save(self.folder / "images" / name / "a.png")
+        result = processes.run(
+            "train",
+            f"--workdir={self.new}",
+            f"--data_dir={self.folder / 'data'}",
+            f"--image_folder={self.folder / 'images'}",
+            "--max_image_pixels=109",
+        )
+        self.assertEqual(result.code, 1)
+        self.assertIn("1 of more than 109 pixels: dog/a.png", result.err)
+        self.assertIn("class 'dog' has no readable training", result.err)
 
 
 class DamageTest(TrainedTest):

@@ -101,6 +101,7 @@ class MainTest(parameterized.TestCase):
         found = parse(
             "--official_checkpoint=tiny.pth",
             images,
+            "--max_image_pixels=9",
             "--search_space=tiny",
             "--pooling=cls",
             "--image_size=224x320",
@@ -114,6 +115,7 @@ class MainTest(parameterized.TestCase):
             untold,
             conversion.Untold(
                 dataset=dataset,
+                max_image_pixels=9,
                 space=search_space.SEARCH_SPACES["tiny"],
                 pooling="cls",
                 image_size=(224, 320),

@@ -78,6 +78,7 @@ class MainTest(parameterized.TestCase):
             "--image_size=16x8",
             "--batch_size=7",
             "--data_dir=data",
+            "--max_image_pixels=9",
         )
         out = io.StringIO()
         with (
@@ -97,6 +98,7 @@ class MainTest(parameterized.TestCase):
                 image_size=(16, 8),
                 batch_size=7,
                 data_dir="data",
+                max_pixels=9,
             ),
         )
 

@@ -142,6 +142,25 @@ class ImagesTest(parameterized.TestCase):
         with self.assertRaisesRegex(errors.InputError, message):
             parse(binary, "--workdir=x", *arguments)
 
+    @parameterized.product(
+        binary=WITH_IMAGES,
+        case=(
+            ("0", "positive"),
+            ("-1", "positive"),
+            ("536870912", "at most 536870911"),
+            (str(10**400), "at most 536870911"),
+        ),
+    )
+    def test_a_limit_of_pixels_that_cannot_be_is_an_input_error(
+        self, binary, case
+    ):
+        value, rule = case
+        with self.assertRaisesRegex(
+            errors.InputError,
+            f"^max_image_pixels is {value[:1]}.*; it must be {rule}$",
+        ):
+            parse(binary, "--workdir=x", f"--max_image_pixels={value}")
+
 
 class SearchTest(parameterized.TestCase):
     @parameterized.parameters(*WITH_SEARCH)

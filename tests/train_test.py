@@ -199,6 +199,21 @@ class ExperimentTest(parameterized.TestCase):
             kept.format(here=here, home=pathlib.Path.home()),
         )
 
+    def test_a_limit_of_pixels_is_kept_in_the_folder(self):
+        folder = self.create_tempdir().full_path
+        made = experiment("--max_image_pixels=1000", workdir=folder)
+        self.assertEqual(made.max_image_pixels, 1000)
+        workdir_lib.Workdir(folder).claim(made)
+
+        self.assertEqual(experiment(workdir=folder), made)
+        with self.assertRaisesRegex(
+            errors.InputError,
+            "config.json was made with max_image_pixels 1000, now it is 2000",
+        ):
+            workdir_lib.Workdir(folder).claim(
+                experiment("--max_image_pixels=2000", workdir=folder)
+            )
+
 
 class WorkdirTest(absltest.TestCase):
     """Flags that are not given have the values of the working folder."""

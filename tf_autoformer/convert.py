@@ -53,6 +53,7 @@ class Options(shared_options.Images):
         "official_checkpoint": (
             "dataset",
             "image_folder",
+            "max_image_pixels",
             "search_space",
             "pooling",
             "image_size",
@@ -70,6 +71,7 @@ def main(options: Options) -> None:
     if options.official_checkpoint is not None:
         untold = conversion.Untold(
             options.dataset_name,
+            options.max_image_pixels,
             options.search_space,
             options.pooling,
             options.image_size,

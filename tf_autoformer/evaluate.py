@@ -46,6 +46,7 @@ def main(options: Options) -> None:
         image_size=options.image_size,
         batch_size=options.batch_size,
         data_dir=options.data_dir,
+        max_pixels=options.max_image_pixels,
     )
     workdir = workdir_lib.Workdir(options.workdir)
     for line in standalone.lines(workdir, task):

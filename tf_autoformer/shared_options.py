@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from tf_autoformer import errors, rules
+from tf_autoformer.data import pixel_limit
 from tf_autoformer.data.sources import names
 
 
@@ -41,6 +42,10 @@ class Images:
       dataset: Name of a data set.
       image_folder: Your own images instead of --dataset: DIR/CLASS/*.jpg, or
         DIR/train/CLASS/*.jpg with an optional DIR/test.
+      max_image_pixels: Largest number of pixels of an image. A folder is used
+        without its larger images. Default: the value that the supernet was
+        made with, or else 89,478,485. At most 536,870,911, as TensorFlow
+        decodes no larger image.
     """
 
     dataset: str | None = rules.field(
@@ -48,6 +53,7 @@ class Images:
         values=f"{', '.join(names.NAMES)} or another of tensorflow-datasets",
     )
     image_folder: str | None = _image_folder()
+    max_image_pixels: int | None = rules.field(None, *pixel_limit.RULES)
 
     def __post_init__(self) -> None:
         if self.image_folder is not None and self.dataset is not None:

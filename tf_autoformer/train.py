@@ -83,6 +83,7 @@ def experiment(
         training=options.training,
         augmentation=options.augmentation,
         data_dir=options.data_dir,
+        max_image_pixels=options.max_image_pixels,
     )
 
 

@@ -153,6 +153,14 @@ class OlderFormTest(parameterized.TestCase):
         with self.assertRaisesRegex(errors.InputError, f"missing {lacking}$"):
             experiment.Experiment.from_dict(values)
 
+    def test_a_folder_from_before_there_was_a_limit_has_the_first(self):
+        values = copy.deepcopy(OLD)
+        values.pop("max_image_pixels", None)
+
+        found = experiment.Experiment.from_dict(values)
+
+        self.assertEqual(found.max_image_pixels, 89_478_485)
+
     def test_a_folder_from_before_there_was_augmentation_has_none(self):
         values = copy.deepcopy(OLD)
         del values["augmentation"]
@@ -216,6 +224,8 @@ class RefusalTest(parameterized.TestCase):
         ("training.accumulation", 1.5, "accumulation is 1.5, of the wr"),
         ("training.ema_decay", "0", "ema_decay is '0', of the wrong"),
         ("augmentation", [], "found list"),
+        ("max_image_pixels", 0, "max_image_pixels is 0; it must be positive"),
+        ("max_image_pixels", "9", "max_image_pixels is '9', of the wrong"),
         ("augmentation.mixup", -1, "mixup is -1; it must be 0 or more"),
     )
     def test_a_damaged_value_is_told_by_field(self, field, value, message):

@@ -299,6 +299,29 @@ class ImagesTest(KnownDataTest):
                 _ = self.open().data_record
 
 
+class LimitTest(KnownDataTest):
+    def test_the_limit_of_pixels_is_the_folders_unless_another_is_said(self):
+        experiment = dataclasses.replace(
+            self.experiment(), max_image_pixels=100
+        )
+        self.open().claim(experiment)
+        self.add("other/train", 20)
+        other = names.of_folder(str(self.root / "other"))
+        for name, given, limit in (
+            (None, None, 100),
+            (other, None, 100),
+            (other, 60, 60),
+        ):
+            dataset = known_data.load(self.open(), name, self.data_dir, given)
+            self.assertEqual(dataset.max_pixels, limit)
+            # Heights are 4 to 23, and the width is 6.
+            sizes = map(dataset.num_examples, ("train", "validation"))
+            withheld = dataset.num_examples("test") if name else 0
+            self.assertEqual(
+                sum(sizes) + withheld, len(CLASSES) * (limit // 6 - 3)
+            )
+
+
 class PreparedTest(absltest.TestCase):
     def test_where_the_data_are_does_not_count(self):
         first, second = (

@@ -216,8 +216,9 @@ class DatasetTest(ConversionTest):
         )
 
     def test_can_be_named(self):
-        self.convert(dataset="digits")
+        self.convert(dataset="digits", max_image_pixels=9)
         self.assertEqual(_experiment(self.workdir).dataset, "digits")
+        self.assertEqual(_experiment(self.workdir).max_image_pixels, 9)
 
     def test_of_other_classes_is_refused(self):
         self.check_refused(

@@ -111,6 +111,21 @@ class PartsTest(WiringTest):
         self.assertEqual(split, "validation")
         self.assertEqual(dataset.num_examples(split), 288)
 
+    def test_the_limit_of_pixels_is_the_images(self):
+        loads = self.spy(datasets, "load")
+        self.trainer()
+        made = workdir_lib.Workdir(self.folder).experiment
+        self.folder = self.folder.with_name("limited")
+        loop.Trainer(
+            dataclasses.replace(made, max_image_pixels=64),
+            workdir_lib.Workdir(self.folder),
+            self.data_dir,
+            run_config.RunConfig(),
+            tf.distribute.get_strategy(),
+        )
+        limits = [call.args[2] for call in loads.call_args_list]
+        self.assertEqual(limits, [89_478_485, 64])
+
     def test_the_seed_decides_weights_paths_and_images(self):
         batches = self.spy(pipeline, "training")
         found = []

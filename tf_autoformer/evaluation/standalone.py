@@ -32,6 +32,8 @@ class Task:
       image_size: Input size in pixels. None: the supernet's.
       batch_size: Number of images of one batch.
       data_dir: Folder of prepared data sets. None: TFDS's default.
+      max_pixels: Largest number of pixels of an image. None: as in the data set
+        that the supernet was trained on.
     """
 
     architecture: architecture_lib.Architecture
@@ -40,6 +42,7 @@ class Task:
     image_size: model_lib.ImageSize | None = None
     batch_size: int = 256
     data_dir: str | None = None
+    max_pixels: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +134,7 @@ def lines(workdir: workdir_lib.Workdir, task: Task) -> Iterator[str]:
     experiment = workdir.experiment
     name = experiment.dataset if task.dataset is None else task.dataset
     experiment.space.validate(task.architecture)
-    dataset = known_data.load(workdir, name, task.data_dir)
+    dataset = known_data.load(workdir, name, task.data_dir, task.max_pixels)
     if name == experiment.dataset:
         workdir.require_data(dataset, task.split)
     trained = workdir.trained(tf.distribute.get_strategy())

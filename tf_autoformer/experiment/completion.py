@@ -23,6 +23,7 @@ def complete(
     training: Mapping[str, Any],
     augmentation: Mapping[str, Any],
     data_dir: str | None = None,
+    max_image_pixels: int | None = None,
 ) -> experiment_lib.Experiment:
     """Completes an experiment by what its folder has, or else by the defaults.
 
@@ -35,6 +36,8 @@ def complete(
       training: Fields of the training recipe that are said.
       augmentation: Fields of the augmentation that are said.
       data_dir: Folder of prepared data sets. None: TFDS's default.
+      max_image_pixels: Largest number of pixels of an image. None if it is not
+        said.
 
     Raises:
       InputError: A value breaks a rule, there is no such data set, or the
@@ -58,6 +61,7 @@ def complete(
         augmentation=dataclasses.replace(
             base.augmentation or DEFAULT.augmentation, **augmentation
         ),
+        max_image_pixels=max_image_pixels or base.max_image_pixels,
     )
 
 

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tf_autoformer import errors
+from tf_autoformer import errors, rules
+from tf_autoformer.data import pixel_limit
 from tf_autoformer.data.augmentation import augmentation_config
 from tf_autoformer.experiment import training_config
 from tf_autoformer.space import model as model_lib
@@ -12,6 +13,8 @@ from tf_autoformer.space import parsing, search_space
 
 # Version of the JSON form. Version 1 had no such number.
 VERSION = 2
+# Of folders from before there was the field.
+_FIRST_MAX_PIXELS = 89_478_485
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Experiment:
         are trained further.
       augmentation: Part of the recipe that changes images. None if `training`
         is.
+      max_image_pixels: Largest number of pixels of an image of the data set.
     """
 
     dataset: str
@@ -33,6 +37,10 @@ class Experiment:
     space: search_space.SearchSpace
     training: training_config.TrainingConfig | None
     augmentation: augmentation_config.AugmentationConfig | None = None
+    max_image_pixels: int = rules.field(pixel_limit.PIXELS, *pixel_limit.RULES)
+
+    def __post_init__(self) -> None:
+        rules.check(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, which `from_dict` reads."""
@@ -62,12 +70,20 @@ class Experiment:
             )
         required = ("dataset", "model", "space", "training")
         parsing.fields(
-            "an experiment", values, required, ("version", "augmentation")
+            "an experiment",
+            values,
+            required,
+            ("version", "augmentation", "max_image_pixels"),
         )
         return cls(
             dataset=parsing.typed("dataset", values["dataset"], str),
             model=parsing.config(model_lib.ModelConfig, values["model"]),
             space=search_space.SearchSpace.from_dict(values["space"]),
+            max_image_pixels=parsing.typed(
+                "max_image_pixels",
+                values.get("max_image_pixels", _FIRST_MAX_PIXELS),
+                int,
+            ),
             **{
                 name: None
                 if values.get(name) is None

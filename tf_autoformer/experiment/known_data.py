@@ -38,6 +38,7 @@ def load(
     workdir: workdir_lib.Workdir,
     name: str | None = None,
     data_dir: str | None = None,
+    max_pixels: int | None = None,
 ) -> datasets.Dataset:
     """Loads a data set for the supernet of a folder. See `seen`.
 
@@ -45,18 +46,21 @@ def load(
       workdir: Folder of the supernet.
       name: Name of the data set. None: the one that the supernet is for.
       data_dir: Folder of prepared data sets. See `datasets.load`.
+      max_pixels: Largest number of pixels of an image. None: as in the data set
+        that the supernet is for.
 
     Raises:
       InputError: See `datasets.load` and `seen`.
     """
     if name is None:
         name = workdir.experiment.dataset
+    max_pixels = max_pixels or workdir.experiment.max_image_pixels
     try:
         before = datasets.source(name, data_dir)
         if not before.is_numbered:  # Else preparing may tell the names.
             # Now rather than after hours of preparing.
             _known(workdir, name, before)
-        found = datasets.load(name, data_dir)
+        found = datasets.load(name, data_dir, max_pixels)
     except errors.InputError as error:
         is_own = name == workdir.experiment.dataset
         path = name.removeprefix(names.FOLDER)

@@ -28,6 +28,8 @@ class Untold:
     Attributes:
       dataset: Name of the data set that it was trained on. Default: one with
         as many classes.
+      max_image_pixels: Largest number of pixels of an image. Default: that of
+        every new folder.
       space: Search space that it was trained for. If the space has an
         allocation, it must be that of the weights. Default: the paper's space
         of this size, or everything that fits.
@@ -36,6 +38,7 @@ class Untold:
     """
 
     dataset: str | None = None
+    max_image_pixels: int | None = None
     space: search_space.SearchSpace | None = None
     pooling: model_lib.Pooling | None = None
     image_size: model_lib.ImageSize | None = None
@@ -69,6 +72,8 @@ def from_official(
         model=model,
         space=_space(allocation, untold.space),
         training=None,
+        max_image_pixels=untold.max_image_pixels
+        or experiment_lib.DEFAULT.max_image_pixels,
     )
     supernet = supernet_lib.Supernet(model, experiment.space)
     weights.load(supernet, state)

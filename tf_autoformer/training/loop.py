@@ -74,7 +74,7 @@ class Trainer:
             files.require_writable(workdir.root)
         else:
             logging.getLogger("tf_autoformer").setLevel(logging.WARNING)
-        self._dataset = _load(workdir, experiment.dataset, data_dir, strategy)
+        self._dataset = _load(workdir, experiment, data_dir, strategy)
         num_examples = self._dataset.num_examples("train")
         self.total_steps = recipe.steps(num_examples)
 
@@ -304,15 +304,19 @@ class Trainer:
 
 def _load(
     workdir: workdir_lib.Workdir,
-    name: str,
+    experiment: experiment_lib.Experiment,
     data_dir: str | None,
     strategy: tf.distribute.Strategy,
 ) -> datasets.Dataset:
     """The data set, which one worker prepares and the others then find."""
     chief = distribution.is_chief(strategy)
-    dataset = datasets.load(name, data_dir) if chief else None
+    name = experiment.dataset
+    load = functools.partial(
+        datasets.load, name, data_dir, experiment.max_image_pixels
+    )
+    dataset = load() if chief else None
     distribution.wait_for_all(strategy)
-    dataset = dataset or datasets.load(name, data_dir)
+    dataset = dataset or load()
     if workdir.is_bound:
         return known_data.seen(workdir, name, dataset)
     return dataset
