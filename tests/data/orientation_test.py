@@ -61,6 +61,14 @@ def _png(tiff: bytes, is_last: bool = False) -> bytes:
     return plain[:at] + chunk + plain[at:]
 
 
+def _long(order: str) -> bytes:
+    """A TIFF structure with the orientation 6 as 32 bits."""
+    tiff = bytearray(_tiff(6, order, type=4))
+    at = tiff.index(struct.pack(f"{order}HHI", 0x0112, 4, 1)) + 8
+    tiff[at : at + 4] = struct.pack(f"{order}I", 6)
+    return bytes(tiff)
+
+
 def _pillow(encoded: bytes) -> np.ndarray:
     return np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(encoded))))
 
@@ -95,6 +103,13 @@ class DecodeTest(parameterized.TestCase):
         (_png(_tiff(6), is_last=True),),
     )
     def test_exif_is_found_behind_other_parts(self, encoded):
+        found = _TRACED(encoded)
+        self.assertEqual(found.shape, [24, 40, 3])
+        np.testing.assert_array_equal(found, _pillow(encoded))
+
+    @parameterized.parameters("<", ">")
+    def test_a_value_of_32_bits_is_one_too(self, order):
+        encoded = _jpeg(_exif(_long(order)))
         found = _TRACED(encoded)
         self.assertEqual(found.shape, [24, 40, 3])
         np.testing.assert_array_equal(found, _pillow(encoded))

@@ -22,7 +22,7 @@ _TURNS = (
 )
 
 _TAG = 0x0112
-_SHORT = 3  # Type of a field of 16 bits.
+_SHORT, _LONG = 3, 4  # Types of a field of 16 bits and of 32.
 
 # No file takes long: so many parts of a file and bytes of EXIF are looked at.
 _PARTS = 1_000
@@ -209,12 +209,15 @@ def _of_tiff(tiff: tf.Tensor) -> tf.Tensor:
     count = tf.minimum(count, (length - directory - 2) // 12)
     count = tf.where(is_there, count, 0)
     fields = directory + 2 + 12 * tf.range(count)
+    kinds = number(fields + 2, 2)
+    is_long = kinds == _LONG  # Not as the standard says, but written.
     fits = (
         (number(fields, 2) == _TAG)
-        & (number(fields + 2, 2) == _SHORT)
+        & ((kinds == _SHORT) | is_long)
         & (number(fields + 4, 4) == 1)
     )
-    found = tf.boolean_mask(number(fields + 8, 2), fits)
+    values = tf.where(is_long, number(fields + 8, 4), number(fields + 8, 2))
+    found = tf.boolean_mask(values, fits)
     orientation = tf.concat([tf.constant([1], tf.int64), found], axis=0)[-1]
     is_known = (orientation >= 1) & (orientation <= 8)
     return tf.cast(
