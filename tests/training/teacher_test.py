@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.helpers import tiny, trainings
 from tf_autoformer import errors
-from tf_autoformer.data.sources import datasets
+from tf_autoformer.data.sources import datasets, names
 from tf_autoformer.data.sources import source as source_lib
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.supernet import subnet
@@ -129,6 +129,16 @@ class TeacherTest(parameterized.TestCase):
             errors.InputError, "class 4, '4', is none of the supernet's 10"
         ):
             teacher.Teacher(self.folder, others)
+
+    @parameterized.parameters(
+        "{", "[" * 100_000, '["a", "b"]', '{"a": 1}', "[]"
+    )
+    def test_damaged_names_of_its_classes_are_refused(self, text):
+        self._save_linear()
+        path = self.folder / names.LABELS_FILE
+        path.parent.mkdir()
+        path.write_text(text)
+        self._check_refused(f"{path} must be a JSON list of 5 different names$")
 
     @parameterized.parameters(1, 2)
     def test_the_loss_is_half_the_labels_and_half_the_teachers(self, replicas):

@@ -1,11 +1,10 @@
 """A trained classifier whose predictions the supernet learns too."""
 
-import json
 import os
 
 import tensorflow as tf
 
-from tf_autoformer import errors
+from tf_autoformer import errors, files
 from tf_autoformer.data import preprocessing
 from tf_autoformer.data.sources import names
 from tf_autoformer.data.sources import source as source_lib
@@ -76,7 +75,8 @@ class Teacher:
         )
         with errors.about(f"teacher is {str(path)!r}"):
             self._places = source_lib.positions(
-                _labels(path) or source.labels, source.labels
+                _labels(path, source.num_classes) or source.labels,
+                source.labels,
             )
 
     def targets(self, images: tf.Tensor) -> tf.Tensor:
@@ -97,13 +97,29 @@ class Teacher:
         return tf.one_hot(found, source.num_classes)
 
 
-def _labels(path: str | os.PathLike[str]) -> list[str] | None:
-    """The names of an export's classes. None: the model does not tell."""
+def _labels(path: str | os.PathLike[str], num_classes: int) -> list[str] | None:
+    """The names of an export's classes. None: the model does not tell.
+
+    Raises:
+      InputError: They are damaged, or are not so many.
+    """
     file = os.path.join(path, names.LABELS_FILE)
     if not tf.io.gfile.exists(file):
         return None
-    with tf.io.gfile.GFile(file, "rb") as opened:
-        return json.loads(opened.read())
+    try:
+        with tf.io.gfile.GFile(file, "rb") as opened:
+            labels = files.parse_json(opened.read())
+    except (tf.errors.OpError, ValueError):
+        labels = None
+    if (
+        not isinstance(labels, list)
+        or not all(isinstance(label, str) for label in labels)
+        or not len(labels) == len(set(labels)) == num_classes
+    ):
+        raise errors.InputError(
+            f"{file} must be a JSON list of {num_classes} different names"
+        )
+    return labels
 
 
 def _takes_images(spec: tf.TensorSpec) -> bool:
