@@ -2,7 +2,6 @@
 
 import collections.abc
 import math
-import os
 import sys
 import types
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import torch
 
 from benchmarks import comparison, worker
 from tf_autoformer.experiment import training_config
+from tf_autoformer.supernet import cores
 
 
 def _supernet_class(code: str) -> type[torch.nn.Module]:
@@ -128,7 +128,7 @@ class Official:
 
 def main() -> None:
     """Serves the cases to the parent process."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(cores.available())
     official = Official(comparison.Subject(**worker.settings()))
     worker.serve(
         {

@@ -1,7 +1,6 @@
 """The process that times this package's supernet."""
 
 import functools
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ from benchmarks import comparison, worker
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.experiment import training_config
 from tf_autoformer.space import extents
-from tf_autoformer.supernet import parallel
+from tf_autoformer.supernet import cores, parallel
 from tf_autoformer.training import state as state_lib
 from tf_autoformer.training import step as step_lib
 
@@ -114,7 +113,7 @@ class Ours:
 
     def peak(self, count: int) -> list[float]:
         """Seconds of each matrix product, with one running on each core."""
-        products = len(os.sched_getaffinity(0))
+        products = cores.available()
         shape = [1 + products, worker.PEAK_SIZE, worker.PEAK_SIZE]
         factors = tf.cast(tf.random.normal(shape), self._dtype)
 

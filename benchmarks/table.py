@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
-import os
 import pathlib
 import platform
 import re
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 
 from benchmarks import comparison
 from tf_autoformer import errors, files
+from tf_autoformer.supernet import cores
 
 _BEGIN = "<!-- table: begin -->"
 _END = "<!-- table: end -->"
@@ -169,14 +169,17 @@ def provenance(command: str) -> str:
             versions.append(f"{library} {importlib.metadata.version(library)}")
     text = (
         f"{datetime.date.today()}, {_cpu()}, "
-        f"{len(os.sched_getaffinity(0))} cores; "
+        f"{cores.available()} cores; "
         f"Python {platform.python_version()}, {', '.join(versions)}."
     )
     return f"    {command}\n\n{textwrap.fill(text, 80)}"
 
 
 def _cpu() -> str:
-    text = pathlib.Path("/proc/cpuinfo").read_text()
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text()
+    except OSError:  # Only Linux has it.
+        text = ""
     found = re.search(r"^model name\s*: (.*)", text, re.MULTILINE)
     return found.group(1).strip() if found else platform.machine()
 

@@ -2,11 +2,14 @@
 
 import dataclasses
 import pathlib
+import platform
+from unittest import mock
 
 from absl.testing import absltest
 
 from benchmarks import comparison, table
 from tf_autoformer import errors
+from tf_autoformer.supernet import cores
 
 BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->\n"
 SUBJECT = comparison.Subject(
@@ -156,6 +159,19 @@ class UpdateTest(absltest.TestCase):
         self.path.write_bytes(b"\xff\xfe")
         with self.assertRaisesRegex(errors.InputError, "cannot read .*page.md"):
             table.split(self.path)
+
+
+class ProvenanceTest(absltest.TestCase):
+    def test_where_the_system_tells_little_it_names_the_machine(self):
+        macos = mock.Mock(spec=["cpu_count"], cpu_count=lambda: 6)
+        with (
+            mock.patch.object(cores, "os", macos),
+            mock.patch.object(
+                pathlib.Path, "read_text", side_effect=FileNotFoundError
+            ),
+        ):
+            text = table.provenance("a command")
+        self.assertIn(f", {platform.machine()}, 6 cores; ", text)
 
 
 if __name__ == "__main__":

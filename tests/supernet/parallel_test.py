@@ -17,7 +17,7 @@ from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.experiment import methods, training_config
 from tf_autoformer.space import sampling
-from tf_autoformer.supernet import parallel
+from tf_autoformer.supernet import cores, parallel
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import guard, optimizer, state, step
 
@@ -227,7 +227,7 @@ class UseCoresTest(absltest.TestCase):
         macos = mock.Mock(spec=["cpu_count"], cpu_count=lambda: 6)
         with listed as devices, threads as inter, intra:
             devices.return_value = []
-            with mock.patch.object(parallel, "os", macos):
+            with mock.patch.object(cores, "os", macos):
                 parallel.use_cores()
         inter.assert_called_once_with(6)
 

@@ -5,11 +5,12 @@ slowest core is done, a thousand times in a step, and its result goes to other
 cores' caches. Here the batch is split instead, once, and the cores meet once.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+
+from tf_autoformer.supernet import cores
 
 
 def use_cores() -> None:
@@ -20,14 +21,7 @@ def use_cores() -> None:
     if tf.config.list_physical_devices("GPU"):
         return
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(_num_cores())
-
-
-def _num_cores() -> int:
-    """The number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # macOS binds no process to cores.
+    tf.config.threading.set_inter_op_parallelism_threads(cores.available())
 
 
 def _num_shares() -> int:
