@@ -110,8 +110,11 @@ def _check(folder: str, paths: Sequence[str], max_pixels: int) -> dict:
             if meter.due:
                 _LOGGER.info(meter.line(len(fingerprints)))
 
-        for number, fingerprint in _decoded(whole, max_pixels):
-            know(int(number), fingerprint)
+        # To open a named pipe is to wait for who writes into it.
+        files = [n for n, path in enumerate(whole) if os.path.isfile(path)]
+        found = _decoded([whole[number] for number in files], max_pixels)
+        for place, fingerprint in found:
+            know(files[int(place)], fingerprint)
         rest = [n for n, path in enumerate(paths) if path not in fingerprints]
         converted: list[str] = []
         left_out: dict[str, list[str]] = {}
@@ -139,7 +142,7 @@ def _check(folder: str, paths: Sequence[str], max_pixels: int) -> dict:
 def _decoded(
     paths: Sequence[str], max_pixels: int
 ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-    """Number and fingerprint of each file that TensorFlow decodes."""
+    """Place and fingerprint of each file that TensorFlow decodes."""
 
     def decode(
         number: tf.Tensor, path: tf.Tensor
@@ -163,6 +166,8 @@ def _decoded(
 
 def _outcome(path: str, max_pixels: int) -> str | tf.Tensor:
     """Why a file is left out, or its fingerprint if Pillow can read it."""
+    if not os.path.isfile(path):
+        return _CLOSED
     try:
         with open(path, "rb") as file:
             content = file.read()
