@@ -131,10 +131,19 @@ class CandidateFileTest(parameterized.TestCase):
                 ("Infinity", "1"),
                 ("7.5", "1"),
                 ("-0.1", "1"),
+                ("1" + "0" * 400, "1"),
+                ("true", "1"),
+                ('"0.5"', "1"),
                 ("0.5", "NaN"),
                 ("0.5", "1e999"),
                 ("0.5", "1" + "0" * 400),
             )
+        ),
+        *(
+            f'{{"generation": {generation}, "accuracy": 0.5, "params": 1, '
+            '"architecture": {"embed_dim": 4, "depth": 1, "num_heads": [1], '
+            '"mlp_ratio": [1]}}'
+            for generation in ("-1", "0.5", '"0"', "true", "1" + "0" * 400)
         ),
         '{"generation": 0, "accur',
         "[1, 2]",

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tf_autoformer import errors, files
+from tf_autoformer import errors, files, rules
 from tf_autoformer.evolution import selection
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost
@@ -84,11 +84,16 @@ class CandidateFile:
 
 
 def _parse(values: dict[str, Any]) -> selection.Candidate:
-    accuracy = float(values.pop("accuracy"))
-    if not 0 <= accuracy <= 1:
-        raise ValueError(f"accuracy is {accuracy}; it must be in [0, 1]")
+    accuracy = float(_number(values.pop("accuracy")))
+    rules.require("accuracy", accuracy, rules.SHARE)
+    generation = values.pop("generation")
+    if type(generation) is not int or not 0 <= generation <= rules.LARGEST:
+        raise ValueError(
+            f"generation is {errors.shown(generation)}; it must be a whole "
+            f"number from 0 to {rules.LARGEST}"
+        )
     return selection.Candidate(
-        generation=int(values.pop("generation")),
+        generation=generation,
         accuracy=accuracy,
         architecture=architecture_lib.Architecture.from_dict(
             values.pop("architecture")
