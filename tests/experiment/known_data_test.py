@@ -293,6 +293,11 @@ class ImagesTest(KnownDataTest):
                 '{"version": 1, "source": {}, "splits": {"test": {}}}',
                 "split test has the fields images, digest; ",
             ),
+            (
+                '{"version": 1, "source": {}, "splits": {"test": '
+                '{"images": "3", "digest": "x"}}}',
+                "images is '3', of the wrong type",
+            ),
         ):
             self.open().data.write_text(text)
             with self.assertRaisesRegex(errors.InputError, message):

@@ -49,6 +49,8 @@ class DataRecord:
         splits = parsing.mapping("splits", values["splits"])
         for name, split in splits.items():
             parsing.fields(f"split {name}", split, ("images", "digest"))
+            parsing.typed("images", split["images"], int)
+            parsing.typed("digest", split["digest"], str)
         return cls(source_lib.Source.from_dict(values["source"]), splits)
 
     def require(self, split: names.Split, found: Mapping[str, Any]) -> None:

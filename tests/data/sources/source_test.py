@@ -47,6 +47,13 @@ class SourceTest(parameterized.TestCase):
         ({"crop": "all"}, "crop is 'all', of the wrong type"),
         ({"mean": [0.5, 0.5]}, "mean is .*, of the wrong type"),
         ({"size": 8}, "unknown size"),
+        ({"labels": ["a", "a"]}, "labels is .*; its names must differ"),
+        ({"labels": ["\ud800"]}, "labels is .*; its names must .* in UTF-8"),
+        ({"mean": [10**400, 0, 0]}, r"mean is 10+[.]{3}0+; it must be in \[0"),
+        ({"std": [0, 0.5, 0.5]}, "std is 0; it must be positive$"),
+        ({"std": [0.5, 0.5, -1]}, "std is -1; it must be positive$"),
+        ({"crop": 0}, "crop is 0; it must be above 0, up to 1$"),
+        ({"crop": 7.5}, "crop is 7.5; it must be above 0, up to 1$"),
     )
     def test_another_form_is_refused_by_field(self, change, message):
         form = json.loads(json.dumps(dataclasses.asdict(SOURCE)))

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from tf_autoformer import errors
+from tf_autoformer import errors, rules
 from tf_autoformer.space import parsing
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 CROP = 0.875  # 224 pixels out of 256, as ImageNet is usually evaluated.
+_PART = rules.Rule("above 0, up to 1", lambda value: 0 < value <= 1)
 _LISTED = 10  # Names of classes in a message, at most.
 
 
@@ -48,7 +49,8 @@ class Source:
         """Reads the JSON form, which is `dataclasses.asdict`.
 
         Raises:
-          InputError: A field is missing, unknown or of the wrong type.
+          InputError: A field is missing, unknown or of the wrong type, or
+            breaks a rule.
         """
         names = [field.name for field in dataclasses.fields(cls)]
         parsing.fields("a data set", values, names)
@@ -57,7 +59,7 @@ class Source:
             raise errors.InputError(
                 f"labels is {errors.shown(labels)}; it must be a list of names"
             )
-        return cls(
+        found = cls(
             labels=tuple(parsing.typed("labels", each, str) for each in labels),
             **{
                 field.name: parsing.typed(
@@ -67,6 +69,19 @@ class Source:
                 if field.name != "labels"
             },
         )
+        is_plain = all(map(rules.is_utf8, found.labels))
+        if not is_plain or len(set(found.labels)) < found.num_classes:
+            raise errors.InputError(
+                f"labels is {errors.shown(labels)}; its names must differ and "
+                "be in UTF-8"
+            )
+        for mean, std in zip(found.mean, found.std, strict=True):
+            rules.require("mean", mean, rules.SHARE)
+            rules.require("std", std, rules.POSITIVE)
+            rules.require("std", std, rules.at_most(rules.LARGEST))
+        if found.crop is not None:
+            rules.require("crop", found.crop, _PART)
+        return found
 
 
 def positions(labels: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
