@@ -119,7 +119,7 @@ class RuleTest(parameterized.TestCase):
         (rules.below(2**31, "2**31"), "below 2**31"),
         (rules.between(0, 10), "from 0 to 10"),
         (rules.at_most(5), "at most 5"),
-        (rules.UTF8_PATH, "a path in UTF-8"),
+        (rules.UTF8_PATH, "a path in UTF-8 without zero bytes"),
     )
     def test_its_text_ends_the_sentence(self, rule, text):
         self.assertEqual(rule.text, text)

@@ -94,7 +94,8 @@ class PathsTest(parameterized.TestCase):
         (describe, "picture"),
     )
     def test_every_path_is_utf8(self, binary, flag):
-        self._check(binary, flag, "caf\udce9.png", "a path in UTF-8")
+        for path in ("caf\udce9.png", "caf\0.png"):
+            self._check(binary, flag, path, "a path in UTF-8")
 
 
 class ImagesTest(parameterized.TestCase):

@@ -71,7 +71,10 @@ def is_utf8(text: str) -> bool:
 
 
 # TensorFlow takes no other text. The folders above a relative path count too.
-UTF8_PATH = Rule("a path in UTF-8", lambda path: is_utf8(_absolute(path)))
+UTF8_PATH = Rule(
+    "a path in UTF-8 without zero bytes",
+    lambda path: "\0" not in os.fspath(path) and is_utf8(_absolute(path)),
+)
 # TensorFlow finds and deletes the files of checkpoints by patterns.
 LITERAL_PATH = Rule(
     r"a path without [ ] * ? and \ up to the root; TensorFlow reads these as "
