@@ -1,22 +1,19 @@
 """A mistake gets one clear line, and leaves no half-written file behind."""
 
-import functools
 import json
 import os
 import pathlib
 import shutil
-import tempfile
-import unittest
 from collections.abc import Mapping
 
 from absl.testing import absltest
 from PIL import Image
 
-from tests.helpers import commands, processes
+from tests.helpers import commands, processes, shared
 
 ROOT = pathlib.Path(__file__).parent.parent
 DIGITS = f"--flagfile={ROOT / 'flags' / 'digits' / 'supernet.flags'}"
-# One step, which leaves a small supernet that can be searched.
+# One step of a small supernet.
 ONE_STEP = (
     DIGITS,
     f"--search_space={commands.TINY_SPACE}",
@@ -24,33 +21,12 @@ ONE_STEP = (
     "--warmup_epochs=0",
     "--watched_subnets=0",
 )
-# Candidates of a search.
-FEW = ("--population=2", "--crossovers=2", "--mutations=2")
 SMALLEST = {
     "embed_dim": 16,
     "depth": 2,
     "num_heads": [1, 1],
     "mlp_ratio": [0.5, 0.5],
 }
-
-
-@functools.cache
-def trained() -> pathlib.Path:
-    """A folder with the data and a trained and searched working folder."""
-    folder = tempfile.TemporaryDirectory()
-    unittest.addModuleCleanup(folder.cleanup)
-    places = (
-        f"--workdir={folder.name}/workdir",
-        f"--data_dir={folder.name}/data",
-    )
-    for binary, *arguments in (
-        ("train", *ONE_STEP),
-        ("search", *FEW, "--generations=1"),
-    ):
-        result = processes.run(binary, *places, *arguments)
-        if result.code:
-            raise AssertionError(result.err)
-    return pathlib.Path(folder.name)
 
 
 class TrainedTest(processes.MistakeTest):
@@ -63,9 +39,9 @@ class TrainedTest(processes.MistakeTest):
     def setUp(self):
         super().setUp()
         self.path = self.folder / "workdir"
-        shutil.copytree(trained() / "workdir", self.path)
+        shutil.copytree(shared.searched(), self.path)
         self.workdir = f"--workdir={self.path}"
-        self.data = f"--data_dir={trained() / 'data'}"
+        self.data = f"--data_dir={shared.digits()}"
 
     def run_export(
         self, architecture: str, *arguments: str, **limits: int
@@ -94,7 +70,7 @@ class TrainedTest(processes.MistakeTest):
         )
 
     def run_train(self) -> processes.Result:
-        return processes.run("train", *ONE_STEP, self.workdir, self.data)
+        return processes.run("train", *shared.TRAIN, self.workdir, self.data)
 
     def run_search(self, *arguments: str, **limits: int) -> processes.Result:
         return processes.run(
@@ -123,11 +99,11 @@ class WorkdirTest(TrainedTest):
     def test_another_configuration_is_refused_by_field_and_both_values(self):
         before = processes.contents(self.path)
         result = processes.run(
-            "train", *ONE_STEP, self.workdir, self.data, "--batch_size=32"
+            "train", *shared.TRAIN, self.workdir, self.data, "--batch_size=32"
         )
         self.check_mistake(result, r"training\.batch_size 64, now it is 32")
-        result = self.run_search(*FEW, "--population=3", "--generations=1")
-        self.check_mistake(result, r"evolution\.population 2, now it is 3")
+        result = self.run_search(*shared.SEARCH, "--population=7")
+        self.check_mistake(result, r"evolution\.population 6, now it is 7")
         self.check_unchanged(before)
 
     def test_a_search_on_other_images_is_refused_and_makes_no_folder(self):
@@ -165,7 +141,7 @@ class WorkdirTest(TrainedTest):
             "".join(json.dumps(candidate) + "\n" for candidate in worst)
         )
         # More generations find a better one.
-        result = self.run_search(*FEW, "--generations=2")
+        result = self.run_search(*shared.SEARCH, "--generations=4")
         best = json.loads((folder / "best.json").read_text())
         self.assertNotIn(best, [c["architecture"] for c in worst])
         self.check_mistake(result, "export/1 exists already")
@@ -270,8 +246,8 @@ class LimitTest(processes.MistakeTest):
 
 class DamageTest(TrainedTest):
     def test_a_damaged_checkpoint(self):
-        (path,) = self.path.glob("checkpoints/*.data-*")
-        os.truncate(path, path.stat().st_size // 2)
+        for path in self.path.glob("checkpoints/*.data-*"):
+            os.truncate(path, path.stat().st_size // 2)
         before = processes.contents(self.path)
         for name, result in (
             ("search", self.run_search("--name=other", "--version=2")),

@@ -18,33 +18,12 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import commands, processes
+from tests.helpers import commands, processes, shared
 from tf_autoformer.analysis import report
 from tf_autoformer.evolution import session
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
 
-FLAGS = commands.ROOT / "flags" / "digits"
-STEPS = 9  # Half an epoch of 1,149 images.
-TRAIN = (
-    f"--flagfile={FLAGS / 'supernet.flags'}",
-    f"--search_space={commands.TINY_SPACE}",
-    "--epochs=0.5",
-    "--warmup_epochs=0.1",
-    "--log_every=3",
-    "--checkpoint_every=3",
-    "--watched_subnets=1",
-)
-MAX_PARAMS = 20_000
-SEARCH = (
-    f"--flagfile={FLAGS / 'search.flags'}",
-    f"--max_params={MAX_PARAMS}",
-    "--population=6",
-    "--generations=3",
-    "--parents=3",
-    "--crossovers=2",
-    "--mutations=2",
-)
 CANDIDATES = 14
 
 
@@ -54,7 +33,7 @@ def _start(
     """Starts a binary; `arguments` are those besides the folders'."""
     folders = [f"--workdir={workdir}"]
     if binary not in ("export", "describe"):
-        folders.append(f"--data_dir={_folder() / 'data'}")
+        folders.append(f"--data_dir={shared.digits()}")
     return processes.start(binary, *arguments, *folders)
 
 
@@ -71,21 +50,6 @@ def _folder() -> pathlib.Path:
     folder = tempfile.TemporaryDirectory()
     unittest.addModuleCleanup(folder.cleanup)
     return pathlib.Path(folder.name)
-
-
-@functools.cache
-def _trained() -> pathlib.Path:
-    """A working folder after training; not to be changed."""
-    _run("train", _folder() / "trained", *TRAIN)
-    return _folder() / "trained"
-
-
-@functools.cache
-def _searched() -> pathlib.Path:
-    """A working folder after the search; not to be changed."""
-    workdir = _copy(_trained(), "searched")
-    _run("search", workdir, *SEARCH)
-    return workdir
 
 
 def _copy(workdir: pathlib.Path, name: str) -> pathlib.Path:
@@ -131,40 +95,40 @@ class BinariesTest(absltest.TestCase):
 
 class TrainTest(BinariesTest):
     def test_training_leaves_configuration_checkpoints_and_curves(self):
-        workdir = _trained()
+        workdir = shared.trained()
         config = json.loads((workdir / "config.json").read_text())
         self.assertEqual(config["dataset"], "digits")
         self.assertEqual(config["training"]["epochs"], 0.5)
         self.assertTrue(
             tf.train.latest_checkpoint(workdir / "checkpoints").endswith(
-                f"-{STEPS}"
+                f"-{shared.STEPS}"
             )
         )
         events = commands.events(workdir / "tensorboard" / "train")
         names = ("loss", "learning_rate", "gradient_norm", "images_per_second")
         tags = {f"training/{name}" for name in names}
-        self.check_scalars(events, tags, [3, 6, STEPS])
+        self.check_scalars(events, tags, [3, 6, shared.STEPS])
         names = ("smallest", "largest", "random_0")
         tags = {f"validation_accuracy/{name}" for name in names}
-        self.check_scalars(events, tags, [STEPS])
+        self.check_scalars(events, tags, [shared.STEPS])
         self.check_images(events, {"augmented_images"}, [1])
 
     def test_run_again_after_its_end_it_does_nothing(self):
-        workdir = _copy(_trained(), "trained_again")
-        _, err = _run("train", workdir, *TRAIN)
-        self.assertIn(f"trained already: {STEPS} steps", err)
+        workdir = _copy(shared.trained(), "trained_again")
+        _, err = _run("train", workdir, *shared.TRAIN)
+        self.assertIn(f"trained already: {shared.STEPS} steps", err)
         self.assertNotIn("loss", err)
-        self.check_same(workdir, _trained())
+        self.check_same(workdir, shared.trained())
 
 
 class SearchTest(BinariesTest):
     def test_search_leaves_candidates_best_pictures_and_export(self):
-        search = _searched() / "search" / "default"
+        search = shared.searched() / "search" / "default"
         candidates = _candidates(search)
         generations = [candidate["generation"] for candidate in candidates]
         self.assertEqual(generations, [0] * 6 + [1] * 4 + [2] * 4)
         for candidate in candidates:
-            self.assertLessEqual(candidate["params"], MAX_PARAMS)
+            self.assertLessEqual(candidate["params"], shared.MAX_PARAMS)
         best = json.loads((search / "best.json").read_text())
         highest = max(candidate["accuracy"] for candidate in candidates)
         self.assertIn(
@@ -175,7 +139,7 @@ class SearchTest(BinariesTest):
         for picture in pictures:
             self.assertTrue((search / f"{picture}.png").is_file())
 
-        export = _searched() / "export" / "1"
+        export = shared.searched() / "export" / "1"
         for file in ("saved_model.pb", "variables/variables.index"):
             self.assertTrue((export / file).is_file(), file)
         extra = export / "assets.extra"
@@ -183,33 +147,35 @@ class SearchTest(BinariesTest):
         exported = json.loads((extra / "architecture.json").read_text())
         self.assertEqual(exported, best)
 
-        events = commands.events(_searched() / "tensorboard" / "search_default")
+        events = commands.events(
+            shared.searched() / "tensorboard" / "search_default"
+        )
         tags = {"search/best_accuracy", "search/mean_accuracy"}
         self.check_scalars(events, tags, [0, 1, 2])
         self.check_images(events, pictures, [0, 1, 2])
 
     def test_run_again_after_its_end_it_changes_nothing(self):
-        workdir = _copy(_searched(), "searched_again")
-        _run("search", workdir, *SEARCH)
-        self.check_same(workdir, _searched())
+        workdir = _copy(shared.searched(), "searched_again")
+        _run("search", workdir, *shared.SEARCH)
+        self.check_same(workdir, shared.searched())
 
     def test_killed_it_continues_and_finds_the_same_candidates(self):
-        workdir = _copy(_trained(), "killed_search")
+        workdir = _copy(shared.trained(), "killed_search")
         search = workdir / "search" / "default"
 
         def in_second_generation() -> bool:
             path = search / "candidates.jsonl"
             return path.exists() and path.read_text().count("\n") >= 8
 
-        process = _start("search", workdir, *SEARCH)
+        process = _start("search", workdir, *shared.SEARCH)
         commands.kill_when(process, in_second_generation)
         done = len(_candidates(search))
         self.assertBetween(done, 8, CANDIDATES - 1)
         self.assertFalse((workdir / "export").exists())
 
-        _, err = _run("search", workdir, *SEARCH)
+        _, err = _run("search", workdir, *shared.SEARCH)
         self.assertIn(f"{done} candidates known", err)
-        uninterrupted = _searched() / "search" / "default"
+        uninterrupted = shared.searched() / "search" / "default"
         self.assertEqual(_candidates(search), _candidates(uninterrupted))
         self.assertEqual(
             (search / "best.json").read_text(),
@@ -218,7 +184,7 @@ class SearchTest(BinariesTest):
         self.assertTrue((workdir / "export" / "1" / "saved_model.pb").is_file())
 
     def test_killed_while_it_repeats_itself_it_keeps_the_best(self):
-        workdir = _copy(_searched(), "killed_repetition")
+        workdir = _copy(shared.searched(), "killed_repetition")
         search = workdir / "search" / "default"
         # The best is of the last generation, and no earlier one is as good.
         *others, last = _candidates(search)
@@ -228,7 +194,7 @@ class SearchTest(BinariesTest):
         (search / "best.json").write_text(json.dumps(last["architecture"]))
         shutil.rmtree(workdir / "export")
 
-        process = _start("search", workdir, *SEARCH)
+        process = _start("search", workdir, *shared.SEARCH)
         for line in process.stderr:
             if "generation" in line:  # It has repeated one, or more.
                 process.kill()
@@ -239,7 +205,7 @@ class SearchTest(BinariesTest):
 
 class AfterSearchTest(BinariesTest):
     def test_report_compares_the_subnet_found_and_asks_its_export(self):
-        workdir = _copy(_searched(), "reported")
+        workdir = _copy(shared.searched(), "reported")
         out, _ = _run("report", workdir)
         for row in ("found by the search", "smallest", "largest", "best of 14"):
             self.assertRegex(out, rf"(?m)^{row}.* [\d.]+% +[\d.]+%$")
@@ -251,7 +217,7 @@ class AfterSearchTest(BinariesTest):
             self.assertIn(str(path), out)
 
     def test_report_asks_an_export_of_another_size_at_its_size(self):
-        workdir = workdir_lib.Workdir(_copy(_searched(), "resized"))
+        workdir = workdir_lib.Workdir(_copy(shared.searched(), "resized"))
         folder = workdir.export(2)
         trained = workdir.trained(tf.distribute.get_strategy())
         best = session.load_best(workdir.search("default"))
@@ -259,7 +225,7 @@ class AfterSearchTest(BinariesTest):
             trained.supernet, best, trained.source, folder, (12, 16)
         )
         lines = report.Report(
-            workdir, "default", folder, str(_folder() / "data")
+            workdir, "default", folder, str(shared.digits())
         ).lines()
         self.assertRegex(
             "\n".join(lines), r"export/2 on the test split: [\d.]+%"
@@ -277,7 +243,7 @@ class AfterSearchTest(BinariesTest):
         export = _folder() / "models" / "7"
         _run(
             "export",
-            _trained(),
+            shared.trained(),
             f"--architecture={path}",
             f"--export_dir={export}",
         )
@@ -288,17 +254,17 @@ class AfterSearchTest(BinariesTest):
         self.assertEqual(json.loads(exported.read_text()), architecture)
 
     def test_evaluate_finds_the_accuracy_that_the_search_found(self):
-        search = _searched() / "search" / "default"
+        search = shared.searched() / "search" / "default"
         best = json.loads((search / "best.json").read_text())
         (candidate,) = (
             candidate
             for candidate in _candidates(search)
             if candidate["architecture"] == best
         )
-        before = _contents(_searched())
+        before = _contents(shared.searched())
         out, err = _run(
             "evaluate",
-            _searched(),
+            shared.searched(),
             f"--architecture={search / 'best.json'}",
             "--split=validation",
         )
@@ -313,13 +279,13 @@ class AfterSearchTest(BinariesTest):
         for figure in (r"top-5 +[\d.]+%", r"loss +[\d.]+", r"images/s +[\d,]+"):
             self.assertRegex(out, f"(?m)^{figure}$")
         self.assertEmpty(err)
-        self.assertEqual(_contents(_searched()), before)
+        self.assertEqual(_contents(shared.searched()), before)
 
     def test_evaluate_takes_images_of_another_size(self):
-        best = _searched() / "search" / "default" / "best.json"
+        best = shared.searched() / "search" / "default" / "best.json"
         out, _ = _run(
             "evaluate",
-            _searched(),
+            shared.searched(),
             f"--architecture={best}",
             "--image_size=12x16",
         )
@@ -327,14 +293,14 @@ class AfterSearchTest(BinariesTest):
         self.assertRegex(out, r"(?m)^top-1 +[\d.]+%$")
 
     def test_describe_tells_what_the_search_counted_and_draws(self):
-        search = _searched() / "search" / "default"
+        search = shared.searched() / "search" / "default"
         candidate, *_ = _candidates(search)
         path = _folder() / "candidate.json"
         path.write_text(json.dumps(candidate["architecture"]))
         picture = _folder() / "pictures" / "candidate.png"
         out, err = _run(
             "describe",
-            _searched(),
+            shared.searched(),
             f"--architecture={path}",
             f"--picture={picture}",
         )

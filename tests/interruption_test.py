@@ -18,10 +18,9 @@ from unittest import mock
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tests.helpers import commands, processes
+from tests.helpers import commands, processes, shared
 from tf_autoformer import errors, interruption
 from tf_autoformer.data.augmentation import augmentation_config as data_config
-from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.evolution import algorithm, session
 from tf_autoformer.experiment import experiment as experiment_lib
@@ -179,12 +178,10 @@ class InterruptionTest(SignalTest):
 
 @functools.cache
 def _root() -> pathlib.Path:
-    """A folder for all of them, with the data set."""
+    """A folder for all of them."""
     folder = tempfile.TemporaryDirectory()
     unittest.addModuleCleanup(folder.cleanup)
-    root = pathlib.Path(folder.name)
-    datasets.load("digits", str(root / "data"))
-    return root
+    return pathlib.Path(folder.name)
 
 
 @functools.cache
@@ -213,7 +210,7 @@ def _trainer(folder: pathlib.Path, **run: int) -> loop.Trainer:
             augmentation=data_config.NONE,
         ),
         workdir_lib.Workdir(folder),
-        str(_root() / "data"),
+        str(shared.digits()),
         run_config.RunConfig(**rare | {"watched_subnets": 0} | run),
         tf.distribute.OneDeviceStrategy("/cpu:0"),
     )
@@ -368,7 +365,7 @@ class SearchTest(TrainedTest):
                     mutations=0,
                 ),
                 {},
-                str(_root() / "data"),
+                str(shared.digits()),
                 tf.distribute.OneDeviceStrategy("/cpu:0"),
             )
 
@@ -404,7 +401,7 @@ class CommandTest(TrainedTest):
         arguments = (
             f"--flagfile={commands.ROOT}/flags/digits/supernet.flags",
             f"--search_space={space}",
-            f"--data_dir={_root() / 'data'}",
+            f"--data_dir={shared.digits()}",
             "--epochs=100",
             "--log_every=1",
             "--checkpoint_every=1000000",

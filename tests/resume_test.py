@@ -6,36 +6,36 @@ import tempfile
 
 from absl.testing import absltest
 
-from tests.helpers import commands, processes
+from tests.helpers import commands, processes, shared
 
-STEPS = 12
+STEPS = shared.FULL_RECIPE_STEPS
 
 
 class ResumeTest(absltest.TestCase):
     def test_killed_three_times_it_ends_with_the_same_state_to_the_bit(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        root = pathlib.Path(folder.name)
-        arguments = commands.full_recipe(root, STEPS)
+        killed = pathlib.Path(folder.name) / "killed"
 
-        def train(name: str):
+        def train() -> processes.Process:
             return processes.start(
-                "train", *arguments, f"--workdir={name}", grappler=True
+                "train",
+                *shared.full_recipe(),
+                f"--workdir={killed}",
+                f"--data_dir={shared.digits()}",
             )
 
-        whole, killed = root / "whole", root / "killed"
-        commands.finish(train(whole))
         steps = sorted(random.Random(0).sample(range(1, STEPS - 1), 3))
 
         for step in steps:
             commands.kill_when(
-                train(killed),
+                train(),
                 lambda step=step: commands.saved_step(killed) >= step,
             )
-        _, err = commands.finish(train(killed))
+        _, err = commands.finish(train())
 
         self.assertRegex(err, f"continuing at step .* of {STEPS}")
-        commands.check_same_checkpoint(killed, whole)
+        commands.check_same_checkpoint(killed, shared.whole_recipe())
 
 
 if __name__ == "__main__":

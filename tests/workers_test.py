@@ -1,20 +1,17 @@
 """Several processes train one supernet, as several machines would."""
 
 import json
-import os
 import pathlib
 import socket
-import subprocess
-import sys
 import tempfile
 
 import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import commands
+from tests.helpers import commands, processes, shared
 
-STEPS = 12
+STEPS = shared.FULL_RECIPE_STEPS
 
 
 def _free_ports(count: int) -> list[int]:
@@ -40,56 +37,43 @@ class WorkersTest(absltest.TestCase):
         super().setUp()
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.root = pathlib.Path(folder.name)
-        self.arguments = commands.full_recipe(self.root, STEPS)
+        self.workdir = pathlib.Path(folder.name) / "workdir"
         ports = _free_ports(2)
         self.cluster = {"worker": [f"localhost:{port}" for port in ports]}
 
-    def train(self, name: str, *arguments: str, **env) -> subprocess.Popen:
-        # Not forked: it stands for a machine of its own.
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tf_autoformer.train"),
-                *self.arguments,
-                f"--workdir={self.root / name}",
-                *arguments,
-            ],
-            cwd=commands.ROOT,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+    def work(self, index: int) -> processes.Process:
+        """Starts a worker."""
+        task = {"type": "worker", "index": index}
+        config = json.dumps({"cluster": self.cluster, "task": task})
+        process = processes.start(
+            "train",
+            *shared.full_recipe(),
+            f"--workdir={self.workdir}",
+            f"--data_dir={shared.digits()}",
+            "--strategy=multi_worker_mirrored",
+            grappler=True,
+            environment={"TF_CONFIG": config, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
         self.addCleanup(process.kill)
         return process
 
-    def work(self, index: int) -> subprocess.Popen:
-        """Starts a worker."""
-        task = {"type": "worker", "index": index}
-        config = json.dumps({"cluster": self.cluster, "task": task})
-        return self.train(
-            "together",
-            "--strategy=multi_worker_mirrored",
-            TF_CONFIG=config,
-        )
-
     def test_two_one_of_which_is_lost_train_what_one_device_does(self):
-        alone, together = self.root / "alone", self.root / "together"
-        commands.finish(self.train("alone", "--strategy=one_device"))
-
         chief, other = self.work(0), self.work(1)
-        commands.kill_when(other, lambda: commands.saved_step(together) >= 3)
+        commands.kill_when(
+            other, lambda: commands.saved_step(self.workdir) >= 3
+        )
         restarted = self.work(1)
         told = [commands.finish(process)[1] for process in (chief, restarted)]
+        alone = shared.whole_recipe()
 
         self.assertRegex(told[0], "a worker is lost")
         self.assertRegex(told[0], f"continuing at step .* of {STEPS}")
         self.assertNotIn("loss", told[1])  # One of them tells.
         np.testing.assert_allclose(
-            _losses(together), _losses(alone), atol=1e-5, rtol=0
+            _losses(self.workdir), _losses(alone), atol=1e-5, rtol=0
         )
         # The key's bias has no gradient but rounding, which Adam scales up.
-        commands.check_same_checkpoint(together, alone, atol=1e-4)
+        commands.check_same_checkpoint(self.workdir, alone, atol=1e-4)
 
 
 if __name__ == "__main__":

@@ -6,23 +6,22 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import devices, tiny
+from tests.helpers import devices, shared, tiny
 from tf_autoformer.data import pipeline
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
-from tf_autoformer.space import sampling, search_space
+from tf_autoformer.space import sampling
 from tf_autoformer.supernet import subnet
 from tf_autoformer.supernet import supernet as supernet_lib
 
-SPACE = search_space.SEARCH_SPACES["digits"]
-MODEL = tiny.DIGITS_MODEL
+SPACE, MODEL = tiny.SPACE, tiny.DIGITS_MODEL
 
 devices.prepare()
 
 
 class EvaluatorTest(absltest.TestCase):
     def test_accuracy_is_the_share_of_right_labels_on_any_replicas(self):
-        dataset = datasets.load("digits", self.create_tempdir().full_path)
+        dataset = datasets.load("digits", str(shared.digits()))
         rng = random.Random(0)
         architectures = [sampling.uniform(SPACE, rng) for _ in range(3)]
         batches = pipeline.evaluation(

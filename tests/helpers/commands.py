@@ -1,6 +1,5 @@
 """Runs binaries as users type them, kills them and compares their results."""
 
-import json
 import pathlib
 import signal
 import subprocess
@@ -15,42 +14,10 @@ from tests.helpers import processes
 
 ROOT = pathlib.Path(__file__).parents[2]
 Process = processes.Process | subprocess.Popen
+_GOLDENS = ROOT / "tests" / "goldens"
 # For the digits, with few traces.
-TINY_SPACE = ROOT / "tests" / "goldens" / "tiny_space.json"
-
-
-def full_recipe(folder: pathlib.Path, steps: int) -> tuple[str, ...]:
-    """Flags of a short training of a tiny supernet with the whole recipe on.
-
-    Args:
-      folder: Folder for the search space's file and the prepared data.
-      steps: Length of the training in steps.
-    """
-    space = folder / "space.json"
-    space.write_text(
-        json.dumps(
-            {
-                "embed_dims": [8, 16],
-                "depths": [2],
-                "num_heads": [1, 2],
-                "mlp_ratios": [1.0, 2.0],
-            }
-        )
-    )
-    return (
-        f"--flagfile={ROOT / 'flags' / 'digits' / 'full_recipe.flags'}",
-        f"--search_space={space}",
-        f"--data_dir={folder / 'data'}",
-        "--batch_size=64",
-        f"--epochs={steps * 64 / 1149}",
-        "--warmup_epochs=0.2",
-        "--ema_decay=0.9",
-        "--clip_norm=1",
-        "--accumulation=2",
-        "--log_every=1",
-        "--checkpoint_every=1",
-        "--watched_subnets=0",
-    )
+TINY_SPACE = _GOLDENS / "tiny_space.json"
+FULL_RECIPE_SPACE = _GOLDENS / "full_recipe_space.json"
 
 
 def finish(process: Process) -> tuple[str, str]:

@@ -32,8 +32,10 @@ _SERVER.set_forkserver_preload(
         "tf_autoformer.official.conversion",
         "tf_autoformer.training.loop",
         "torch",
+        "tests.helpers.frozen",  # After all of them.
     ]
 )
+_ROOT = pathlib.Path(__file__).parents[2]
 
 
 class Result(NamedTuple):
@@ -66,13 +68,16 @@ def _main(
     output: str,
     max_bytes: int | None,
     grappler: bool,
+    environment: Mapping[str, str],
 ) -> None:
     """Runs a binary in its process."""
+    os.environ.update(environment)
     # What started the tests may have ignored signals for all of them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if not grappler:
         devices.leave_out_grappler()
+        devices.leave_pipelines_as_written()
     for descriptor in (1, 2):
         path = f"{output}.{descriptor}"
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
@@ -81,6 +86,9 @@ def _main(
         # error.
         resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
     sys.argv = [module.rpartition(".")[2], *arguments]
+    # For a binary that starts itself anew.
+    sys.orig_argv = [sys.executable, "-m", module, *arguments]
+    os.chdir(_ROOT)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
@@ -93,6 +101,7 @@ class Process:
       max_bytes: Largest file that the binary can write. None: no limit.
       grappler: Whether TensorFlow optimizes graphs. See
         `devices.leave_out_grappler`.
+      environment: Variables of its environment besides those of the tests.
     """
 
     def __init__(
@@ -101,6 +110,7 @@ class Process:
         arguments: tuple[str, ...],
         max_bytes: int | None,
         grappler: bool,
+        environment: Mapping[str, str],
     ):
         self._folder = tempfile.TemporaryDirectory()
         output = pathlib.Path(self._folder.name) / "output"
@@ -109,7 +119,14 @@ class Process:
             path.touch()
         self._process = _SERVER.Process(
             target=_main,
-            args=(module, arguments, str(output), max_bytes, grappler),
+            args=(
+                module,
+                arguments,
+                str(output),
+                max_bytes,
+                grappler,
+                environment,
+            ),
         )
         self._process.start()
         self.pid = self._process.pid
@@ -156,6 +173,7 @@ def start(
     *arguments: str,
     max_bytes: int | None = None,
     grappler: bool = False,
+    environment: Mapping[str, str] | None = None,
     package: str = "tf_autoformer",
 ) -> Process:
     """Starts a binary.
@@ -166,9 +184,12 @@ def start(
       max_bytes: Largest file that the binary can write. None: no limit.
       grappler: Whether TensorFlow optimizes graphs. See
         `devices.leave_out_grappler`.
+      environment: Variables of its environment besides those of the tests.
       package: Package of the module.
     """
-    return Process(f"{package}.{binary}", arguments, max_bytes, grappler)
+    return Process(
+        f"{package}.{binary}", arguments, max_bytes, grappler, environment or {}
+    )
 
 
 def run(binary: str, *arguments: str, **options: Any) -> Result:

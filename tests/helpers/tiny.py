@@ -6,6 +6,7 @@ import tempfile
 import tensorflow as tf
 from absl.testing import parameterized
 
+from tests.helpers import shared
 from tf_autoformer.data.augmentation import augmentation_config
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.experiment import experiment as experiment_lib
@@ -97,7 +98,7 @@ class DigitsTest(parameterized.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.root = folder.name
-        cls.data_dir = f"{folder.name}/data"
+        cls.data_dir = str(shared.digits())
         cls.dataset = datasets.load("digits", cls.data_dir)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import processes, tiny
+from tests.helpers import processes, shared, tiny
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.experiment import methods, training_config
@@ -134,8 +134,7 @@ def _results_on_cores(folder: str) -> _Results:
 
 class ParallelTest(absltest.TestCase):
     def test_training_and_evaluation_on_cores_equal_those_on_one(self):
-        folder = self.create_tempdir().full_path
-        datasets.load("digits", folder)
+        folder = str(shared.digits())
         with futures.ThreadPoolExecutor() as pool:  # Both at the same time.
             on_cores = pool.submit(processes.call, _results_on_cores, folder)
             one = _results(folder)
