@@ -15,7 +15,7 @@ from tests.helpers import processes
 ROOT = pathlib.Path(__file__).parents[2]
 Process = processes.Process | subprocess.Popen
 _GOLDENS = ROOT / "tests" / "goldens"
-# For the digits, with few traces.
+# For the digits. They have one depth, so that a graph has one trace.
 TINY_SPACE = _GOLDENS / "tiny_space.json"
 FULL_RECIPE_SPACE = _GOLDENS / "full_recipe_space.json"
 
