@@ -86,7 +86,6 @@ class WorkdirTest(TrainedTest):
         result = processes.run(
             "train",
             DIGITS,
-            f"--search_space={commands.TINY_SPACE}",
             "--epochs=0.17",  # Three steps; the first ruins the weights.
             "--warmup_epochs=0",
             "--learning_rate=1e9",
