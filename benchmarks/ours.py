@@ -65,7 +65,10 @@ class Ours:
     def trace(self, architecture: Mapping[str, Any]) -> None:
         """Traces the training step of an architecture without running it."""
         tf.function(self._step, autograph=False).get_concrete_function(
-            self._images, self._targets, [Architecture.from_dict(architecture)]
+            self._images,
+            self._targets,
+            [Architecture.from_dict(architecture)],
+            0,
         )
 
     def forward(self, architectures: list[Mapping[str, Any]]) -> list[float]:

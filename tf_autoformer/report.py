@@ -11,7 +11,10 @@ from tf_autoformer.experiment import workdir as workdir_lib
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options(
-    shared_options.Folders, shared_options.Moved, shared_options.Search
+    shared_options.Folders,
+    shared_options.Moved,
+    shared_options.Search,
+    shared_options.Compilation,
 ):
     """Flags of `report`."""
 
@@ -20,7 +23,9 @@ def main(options: Options) -> None:
     """Prints the report."""
     # Late, so that flags are read and explained without TensorFlow.
     from tf_autoformer.analysis import report
+    from tf_autoformer.supernet import compilation
 
+    compilation.use(options.compile, options.compile_cache, options.tf32)
     workdir = workdir_lib.Workdir(options.workdir)
     result = report.Report(
         workdir,

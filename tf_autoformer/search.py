@@ -17,7 +17,10 @@ from tf_autoformer.space import constraint, cost
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options(
-    shared_options.Folders, shared_options.Moved, shared_options.Search
+    shared_options.Folders,
+    shared_options.Moved,
+    shared_options.Search,
+    shared_options.Compilation,
 ):
     """Flags of `search`.
 
@@ -38,8 +41,9 @@ def main(options: Options) -> None:
     from tf_autoformer.analysis import search_board
     from tf_autoformer.evolution import session
     from tf_autoformer.serving import savedmodel
-    from tf_autoformer.supernet import parallel
+    from tf_autoformer.supernet import compilation, parallel
 
+    compilation.use(options.compile, options.compile_cache, options.tf32)
     parallel.use_cores()
     workdir = workdir_lib.Workdir(options.workdir)
     folder = workdir.export(options.version)

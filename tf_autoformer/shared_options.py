@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import re
-from typing import Any
+from typing import Any, Literal
 
 from tf_autoformer import errors, rules
 from tf_autoformer.data import pixel_limit
@@ -87,6 +87,32 @@ class Moved:
         if self.image_folder is None:
             return None
         return names.of_folder(self.image_folder)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Compilation:
+    """How a supernet is computed.
+
+    Attributes:
+      compile: Whether XLA compiles the network. "auto": if there is a GPU.
+      compile_cache: Folder of compiled programs for GPUs, which later runs load
+        instead of compiling anew. Empty: none are kept.
+      tf32: Whether a GPU that can computes products of float32 in TF32, with
+        10 bits of mantissa.
+    """
+
+    compile: Literal["auto", "on", "off"] = "auto"
+    compile_cache: str = rules.field(
+        "~/.cache/tf_autoformer/xla",
+        rules.UTF8_PATH,
+        rules.Rule(
+            "a path without spaces", lambda path: path == "".join(path.split())
+        ),
+    )
+    tf32: bool = True
+
+    def __post_init__(self) -> None:
+        rules.check(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

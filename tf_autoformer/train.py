@@ -21,7 +21,9 @@ _DEFAULT = experiment_lib.DEFAULT
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(shared_options.Folders, shared_options.Images):
+class Options(
+    shared_options.Folders, shared_options.Images, shared_options.Compilation
+):
     """Flags of `train`.
 
     A flag that is not given has the value of the working folder. The defaults
@@ -49,9 +51,10 @@ class Options(shared_options.Folders, shared_options.Images):
 def main(options: Options) -> None:
     """Trains to the last step."""
     # Late, so that flags are read and explained without TensorFlow.
-    from tf_autoformer.supernet import parallel
+    from tf_autoformer.supernet import compilation, parallel
     from tf_autoformer.training import distribution, loop
 
+    compilation.use(options.compile, options.compile_cache, options.tf32)
     parallel.use_cores()
     workdir = workdir_lib.Workdir(options.workdir)
     strategy = distribution.make(options.run.strategy)

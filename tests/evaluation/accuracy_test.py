@@ -28,15 +28,20 @@ class EvaluatorTest(absltest.TestCase):
             dataset, "validation", (8, 8), batch_size=288
         )
 
-        for replicas in (["/cpu:0"], ["/cpu:0", "/cpu:1"]):
-            strategy = tf.distribute.MirroredStrategy(replicas)
+        for replicas, compiled in ((1, False), (2, False), (1, True)):
+            strategy = tf.distribute.MirroredStrategy(
+                [f"/cpu:{index}" for index in range(replicas)]
+            )
             tf.keras.utils.set_random_seed(0)
             with strategy.scope():
-                supernet = supernet_lib.Supernet(MODEL, SPACE)
+                supernet = supernet_lib.Supernet(
+                    MODEL, SPACE, jit_compile=compiled
+                )
             evaluator = accuracy.Evaluator(
                 strategy, supernet, dataset, "validation"
             )
-            for architecture in architectures:
+            # Each architecture is compilations of its own.
+            for architecture in architectures[: 1 if compiled else None]:
                 standalone = subnet.inherit(supernet, architecture)
                 right = [
                     np.argmax(standalone(images), axis=1) == labels

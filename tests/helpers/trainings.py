@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -39,6 +40,8 @@ class Training:
       space: Architectures of the supernet.
       drop_path: Drop-path rate; see `ModelConfig`.
       layout: Layout of the QKV bias.
+      compiled: Whether XLA compiles the step.
+      model: Fields of `ModelConfig` that differ from `tiny.MODEL`.
       skips: Whether updates that are not finite are skipped.
       taught_by: Teacher, if any.
       **recipe: Fields of `TrainingConfig` that differ from the tests' own.
@@ -55,6 +58,8 @@ class Training:
         *,
         drop_path: float = 0.0,
         layout: str = "heads",
+        compiled: bool = False,
+        model: Mapping[str, Any] | None = None,
         skips: bool = False,
         taught_by: teacher.Teacher | None = None,
         **recipe,
@@ -75,13 +80,17 @@ class Training:
         )
         self.state = state_lib.TrainState.create(
             dataclasses.replace(
-                tiny.MODEL, drop_path=drop_path, qkv_bias_layout=layout
+                tiny.MODEL,
+                drop_path=drop_path,
+                qkv_bias_layout=layout,
+                **(model or {}),
             ),
             space,
             recipe,
             self._strategy,
             num_examples=4 * BATCH,
             skip_nonfinite=skips,
+            compiled=compiled,
         )
         if self.state.average is not None:
             self.state.average.start()

@@ -202,9 +202,8 @@ class SupernetTest(parameterized.TestCase):
                 for architecture in (some.smallest, some.largest):
                     sizes = supernet_lib.extent_tensors(architecture)
                     run(_images(), sizes, noise)
-                    self.assertEqual(
-                        supernet._block.experimental_get_tracing_count(), traces
-                    )
+                    for half in supernet.halves:
+                        self.assertEqual(half.traces, traces)
         self.assertEqual(run.experimental_get_tracing_count(), 6)
 
     def test_one_trace_serves_the_blocks_of_batches_of_any_size(self):
@@ -224,8 +223,7 @@ class SupernetTest(parameterized.TestCase):
                 sizes = supernet_lib.extent_tensors(architecture)
                 self.assertLen(run(_images(batch), sizes), batch)
 
-        traces = supernet._block.experimental_get_tracing_count()
-        self.assertEqual(traces, 1)
+        self.assertEqual([half.traces for half in supernet.halves], [1, 1])
 
     def test_a_graph_gives_what_eager_execution_gives(self):
         supernet = _supernet(drop_path=0.5)

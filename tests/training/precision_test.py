@@ -11,7 +11,7 @@ from absl.testing import absltest, parameterized
 from tf_autoformer.experiment import experiment, training_config, workdir
 from tf_autoformer.space import extents, sampling, search_space
 from tf_autoformer.space import model as model_lib
-from tf_autoformer.supernet import parallel, subnet
+from tf_autoformer.supernet import packing, parallel, subnet
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import checkpoint, state, step
 
@@ -207,7 +207,11 @@ class PrecisionTest(parameterized.TestCase):
         with (
             mock.patch.object(parallel, "_num_shares", return_value=2),
             mock.patch.object(
-                training.state.optimizer, "update_boxes", applied.extend
+                training.state.optimizer,
+                "update_packed",
+                lambda packed, shapes, variables, _: applied.extend(
+                    zip(packing.unpack(packed, shapes), variables, strict=True)
+                ),
             ),
         ):
             training.run(_draw(1))

@@ -94,7 +94,7 @@ class SandwichTest(parameterized.TestCase):
         self.assertLen(set(paths), 4)
         self.assertEqual(paths[:2], (SPACE.largest, SPACE.smallest))
         # Of the largest alone: the other paths drop nothing.
-        noise = training.step._noise() if drop_path else None
+        noise = training.step._noise(tf.constant(0)) if drop_path else None
         losses, gradients = _by_hand(training, paths, noise)
 
         (metrics,) = training.run([paths])

@@ -115,8 +115,10 @@ class TrainStepTest(parameterized.TestCase):
         self.assertEqual(traces, 2)
         self.assertEqual(training.step.traces, 2)
         state = training.state
-        for nested in (state.supernet._block, state.optimizer._update):
-            self.assertEqual(nested.experimental_get_tracing_count(), 1)
+        for half in state.supernet.halves:
+            self.assertEqual(half.traces, 1)
+        update = state.optimizer._update_one
+        self.assertEqual(update.experimental_get_tracing_count(), 1)
 
     def test_drop_path_depends_on_the_step_and_not_on_the_run(self):
         first, second, without = (

@@ -43,7 +43,8 @@ class Forward:
 class Evaluator:
     """Counts how many images of a split a subnet labels correctly.
 
-    There is one trace for each depth, and another for a smaller last batch.
+    There is one trace for each depth, and another for a smaller last batch. A
+    compiled supernet gets a full last batch, or XLA would compile it apart.
 
     Args:
       strategy: Strategy that the supernet was created under.
@@ -71,6 +72,8 @@ class Evaluator:
         batches = pipeline.evaluation(
             dataset, split, supernet.model.input_size, _BATCH_SIZE
         )
+        if supernet.compiled:
+            batches = batches.map(_filled)
         self._batches = strategy.experimental_distribute_dataset(
             batches.with_options(options)
         )
@@ -99,3 +102,16 @@ class Evaluator:
         logits = self._forward.logits(images, subnet)
         predicted = tf.argmax(logits, axis=-1, output_type=labels.dtype)
         return tf.math.count_nonzero(predicted == labels)
+
+
+def _filled(
+    images: tf.Tensor, labels: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """A full batch. The images beyond have a label that no subnet predicts."""
+    beyond = _BATCH_SIZE - tf.shape(labels)[0]
+    images = tf.pad(images, [[0, beyond], [0, 0], [0, 0], [0, 0]])
+    labels = tf.pad(labels, [[0, beyond]], constant_values=-1)
+    return (
+        tf.ensure_shape(images, [_BATCH_SIZE, *images.shape[1:]]),
+        tf.ensure_shape(labels, [_BATCH_SIZE]),
+    )

@@ -115,6 +115,11 @@ def block_layer(block: int, layer: str) -> str:
     return f"block_{block}.{layer}"
 
 
+# The layers of a block's halves. Each half ends with a residual.
+ATTENTION_HALF = ("attention_norm", "attention")
+MLP_HALF = ("mlp_norm", "mlp_expand", "mlp_contract")
+
+
 class Layer(NamedTuple):
     """A layer of the network.
 

@@ -1,16 +1,23 @@
 """Multi-head self-attention with 2-D relative position."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tf_autoformer.space import extents
-from tf_autoformer.supernet import dense, elastic, relative_position
+from tf_autoformer.supernet import dense, elastic, program, relative_position
+
+# Score of a key beyond the tokens, within float16's range.
+_MASKED = -3e4
 
 
 def self_attention(
-    x: tf.Tensor, weights: elastic.Weights, grid: relative_position.Grid
+    x: tf.Tensor,
+    weights: elastic.Weights,
+    grid: relative_position.Grid,
+    alignment: int = 1,
 ) -> tf.Tensor:
     """softmax((q·kᵀ + q·rel_kᵀ)/√d)·(v + rel_v), then the projection.
 
@@ -21,6 +28,8 @@ def self_attention(
         `projection_kernel` [heads, head_dim, embed], `projection_bias`
         [embed] and, with relative position, four tables [2R + 2, head_dim].
       grid: Rows and columns of patches. tokens = rows * columns + 1.
+      alignment: Number that divides the sizes of the products. Tokens and
+        columns are padded to it.
 
     Returns:
       Tokens, [batch, tokens, embed].
@@ -39,120 +48,201 @@ def self_attention(
         if name in weights
     }
     return dense.dense(
-        _attend(qkv, tables, grid, heads, dim),
+        _Attention(grid, bool(tables), heads, dim, alignment)(qkv, tables),
         tf.reshape(weights["projection_kernel"], [width, embed]),
         weights["projection_bias"],
     )
 
 
-def _attend(
-    qkv: tf.Tensor,
-    tables: relative_position.Tables,
-    grid: relative_position.Grid,
-    heads: tf.Tensor,
-    dim: int,
-) -> tf.Tensor:
-    """The contexts of all heads, side by side.
+class _Attention:
+    """The attention of all heads, with a gradient that keeps few tensors.
 
-    The gradient keeps the attention, the context and the arguments. All else
-    is cheaper to compute again.
+    Query, key and value are extended by columns. They hold the relative terms
+    and the indicators (see `relative_position`), then a mask of the keys that
+    only pad the tokens, then zeros.
 
     Args:
-      qkv: Queries, keys and values, [batch, tokens, 3 * heads * head_dim].
-      tables: Tables of the relative position. Empty without it.
       grid: Rows and columns of patches.
+      relative: Whether there is relative position.
       heads: Number of heads, a scalar.
       dim: Width of a head.
-
-    Returns:
-      Contexts, [batch, tokens, heads * head_dim].
+      alignment: See `self_attention`.
     """
-    batch, tokens = tf.shape(qkv)[0], qkv.shape[1]
-    indicators = relative_position.indicators(grid)
-    indicators = tf.broadcast_to(
-        tf.constant(indicators, qkv.dtype),
-        [batch, heads, *indicators.shape],
-    )
 
-    def split(
-        qkv: tf.Tensor, tables: relative_position.Tables
+    def __init__(
+        self,
+        grid: relative_position.Grid,
+        relative: bool,
+        heads: tf.Tensor,
+        dim: int,
+        alignment: int,
+    ):
+        self._grid = grid
+        self._heads, self._dim = heads, dim
+        tokens = 1 + grid[0] * grid[1]
+        beyond = -tokens % alignment
+        indicators = relative_position.indicators(grid)
+        if not relative:
+            indicators = indicators[:, :0]
+        self._terms = indicators.shape[1]
+        count = self._terms + (beyond > 0)
+        count += -(dim + count) % alignment
+        columns = np.zeros([tokens + beyond, count], np.float32)
+        columns[:tokens, : self._terms] = indicators
+        self._value_columns = columns
+        self._key_columns = columns.copy()
+        self._query_columns = np.zeros_like(columns)[:, self._terms :]
+        if beyond:
+            self._key_columns[tokens:, self._terms] = _MASKED
+            self._query_columns[:, 0] = 1
+        self._tokens, self._beyond = tokens, beyond
+
+    def __call__(
+        self, qkv: tf.Tensor, tables: relative_position.Tables
+    ) -> tf.Tensor:
+        """The contexts of all heads, side by side.
+
+        Args:
+          qkv: Queries, keys and values, [batch, tokens, 3 * heads * head_dim].
+          tables: Tables of the relative position. Empty without it.
+
+        Returns:
+          Contexts, [batch, tokens, heads * head_dim].
+        """
+
+        @tf.custom_gradient
+        def attend(
+            qkv: tf.Tensor, tables: relative_position.Tables
+        ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[Any, ...]]]:
+            query, key, value = (
+                program.save(each) for each in self._split(qkv, tables)
+            )  # [batch, heads, padded tokens, columns]
+            # They need more memory than qkv. XLA writes them in any case.
+            kept = (query, key, value) if program.saves() else None
+            attention = program.save(
+                tf.nn.softmax(tf.matmul(query, key, transpose_b=True))
+            )  # [batch, heads, padded tokens (query), padded tokens (key)]
+            context = program.save(tf.matmul(attention, value))
+
+            def gradient(upstream: tf.Tensor) -> tuple[Any, ...]:
+                query, key, value = kept or self._split(qkv, tables)
+                with tf.GradientTape() as tape:
+                    tape.watch((context, tables))
+                    merged = self._merge(context, tables)
+                d_context, d_value_tables = tape.gradient(
+                    merged, (context, tables), upstream
+                )
+                # Softmax takes from dA its mean under A, which is that of
+                # d_context under context.
+                mean = tf.reduce_sum(
+                    tf.cast(d_context, tf.float32)
+                    * tf.cast(context, tf.float32),
+                    axis=-1,
+                    keepdims=True,
+                )
+                d_attention = tf.matmul(d_context, value, transpose_b=True)
+                d_scores = attention * (
+                    d_attention - tf.cast(mean, attention.dtype)
+                )
+                d_query, d_key_tables = self._extension_gradient(
+                    query, tables, tf.matmul(d_scores, key)
+                )
+                d_qkv = self._joined(
+                    d_query * self._dim**-0.5,
+                    tf.matmul(d_scores, query, transpose_a=True),
+                    tf.matmul(attention, d_context, transpose_a=True),
+                )
+                return d_qkv, {
+                    name: d_value_tables[name]
+                    if d_key_tables[name] is None
+                    else d_key_tables[name]
+                    for name in tables
+                }
+
+            return self._merge(context, tables), gradient
+
+        return attend(qkv, tables)
+
+    def _split(
+        self, qkv: tf.Tensor, tables: relative_position.Tables
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Query, key and value. The query has its relative terms appended."""
-        qkv = tf.reshape(qkv, [batch, tokens, 3, heads, dim])
+        """Query, key and value, each with its further columns."""
+        qkv = tf.reshape(qkv, [-1, self._tokens, 3, self._heads, self._dim])
         qkv = tf.transpose(qkv, [2, 0, 3, 1, 4])
         query, key, value = tf.unstack(qkv)  # [batch, heads, tokens, dim]
-        query *= dim**-0.5
-        if tables:
-            terms = relative_position.keys(query, tables, grid)
-            query = tf.concat([query, terms], axis=-1)
-        return query, key, value
-
-    def extended(x: tf.Tensor, *columns: tf.Tensor) -> tf.Tensor:
-        """A key or value with its position appended, for relative terms."""
-        return tf.concat(
-            [x, *([indicators] if tables else []), *columns], axis=-1
+        query = self._extended(query * self._dim**-0.5, tables)
+        return (
+            query,
+            self._with_columns(key, self._key_columns),
+            self._with_columns(value, self._value_columns),
         )
 
-    def merge(
-        context: tf.Tensor, tables: relative_position.Tables
+    def _extended(
+        self, query: tf.Tensor, tables: relative_position.Tables
+    ) -> tf.Tensor:
+        """The scaled query with its relative terms."""
+        if tables:
+            terms = relative_position.keys(query, tables, self._grid)
+            query = tf.concat([query, terms], axis=-1)
+        return self._with_columns(query, self._query_columns)
+
+    def _with_columns(self, x: tf.Tensor, columns: np.ndarray) -> tf.Tensor:
+        """X with rows of zeros for the padding, and with constant columns."""
+        if self._beyond:
+            x = tf.pad(x, [[0, 0], [0, 0], [0, self._beyond], [0, 0]])
+        if not columns.shape[1]:
+            return x
+        columns = tf.broadcast_to(
+            tf.constant(columns, x.dtype),
+            [tf.shape(x)[0], self._heads, *columns.shape],
+        )
+        return tf.concat([x, columns], axis=-1)
+
+    def _extension_gradient(
+        self,
+        query: tf.Tensor,
+        tables: relative_position.Tables,
+        upstream: tf.Tensor,
+    ) -> tuple[tf.Tensor, Mapping[str, tf.Tensor | None]]:
+        """Gradients of the scaled query and of the tables.
+
+        Args:
+          query: Query with all columns.
+          tables: Tables of the relative position.
+          upstream: Gradient of the query with all columns.
+        """
+        query = self._own(query)
+        with tf.GradientTape() as tape:
+            tape.watch((query, tables))
+            extended = self._extended(query, tables)
+        return tape.gradient(extended, (query, tables), upstream)
+
+    def _own(self, x: tf.Tensor) -> tf.Tensor:
+        """The tokens' rows and the head's columns."""
+        return x[:, :, : self._tokens, : self._dim]
+
+    def _joined(
+        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
+    ) -> tf.Tensor:
+        """The inverse of splitting: [batch, tokens, 3 * heads * dim]."""
+        qkv = tf.stack([query, self._own(key), self._own(value)])
+        qkv = tf.transpose(qkv, [1, 3, 0, 2, 4])
+        return tf.reshape(qkv, [-1, self._tokens, 3 * self._heads * self._dim])
+
+    def _merge(
+        self, context: tf.Tensor, tables: relative_position.Tables
     ) -> tf.Tensor:
         """The contexts with their relative values, side by side."""
+        if self._beyond:
+            context, _ = tf.split(context, [self._tokens, self._beyond], axis=2)
+        rest = context.shape[3] - self._dim - self._terms
+        context, sums, _ = tf.split(
+            context, [self._dim, self._terms, rest], axis=3
+        )
         if tables:
-            context, sums = tf.split(context, [dim, indicators.shape[3]], -1)
-            context += relative_position.values(sums, tables, grid)
+            context += relative_position.values(sums, tables, self._grid)
         context = tf.transpose(context, [0, 2, 1, 3])
-        return tf.reshape(context, [batch, tokens, heads * dim])
-
-    @tf.custom_gradient
-    def attend(
-        qkv: tf.Tensor, tables: relative_position.Tables
-    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[Any, ...]]]:
-        query, key, value = split(qkv, tables)
-        attention = tf.nn.softmax(
-            tf.matmul(query, extended(key), transpose_b=True)
-        )  # [batch, heads, tokens (query), tokens (key)]
-        context = tf.matmul(attention, extended(value))
-
-        def gradient(upstream: tf.Tensor) -> tuple[Any, ...]:
-            with tf.GradientTape() as tape:
-                tape.watch((context, tables))
-                merged = merge(context, tables)
-            d_context, d_value_tables = tape.gradient(
-                merged, (context, tables), upstream
-            )
-            with tf.GradientTape() as tape:
-                tape.watch((qkv, tables))
-                query, key, value = ends = split(qkv, tables)
-            # Softmax takes from dA its mean under A, which is that of
-            # d_context under context: one more column of the product.
-            mean = tf.reduce_sum(
-                tf.cast(d_context, tf.float32) * tf.cast(context, tf.float32),
-                axis=-1,
-                keepdims=True,
-            )
-            mean = tf.cast(mean, context.dtype)
-            d_attention = tf.matmul(
-                tf.concat([d_context, -mean], -1),
-                extended(value, tf.ones_like(mean)),
-                transpose_b=True,
-            )
-            d_scores = attention * d_attention
-            d_ends = (
-                tf.matmul(d_scores, extended(key)),
-                tf.matmul(d_scores, query[..., :dim], transpose_a=True),
-                tf.matmul(attention, d_context[..., :dim], transpose_a=True),
-            )
-            d_qkv, d_key_tables = tape.gradient(ends, (qkv, tables), d_ends)
-            return d_qkv, {
-                name: d_value_tables[name]
-                if d_key_tables[name] is None
-                else d_key_tables[name]
-                for name in tables
-            }
-
-        return merge(context, tables), gradient
-
-    return attend(qkv, tables)
+        return tf.reshape(context, [-1, self._tokens, self._heads * self._dim])
 
 
 @tf.keras.saving.register_keras_serializable("tf_autoformer")
@@ -163,17 +253,25 @@ class ElasticAttention(elastic.ElasticLayer):
 
     Args:
       grid: Rows and columns of patches.
+      alignment: Number that divides the sizes of the products. A GPU's matrix
+        units need a multiple of 8.
       **kwargs: Arguments of `ElasticLayer`.
     """
 
-    def __init__(self, grid: tuple[int, int], **kwargs: Any):
+    def __init__(
+        self, grid: tuple[int, int], alignment: int = 1, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.grid = tuple(grid)
+        self.alignment = alignment
 
     def forward(self, inputs: tf.Tensor, weights: elastic.Weights) -> tf.Tensor:
         """[batch, tokens, embed] -> the same shape."""
-        return self_attention(inputs, weights, self.grid)
+        return self_attention(inputs, weights, self.grid, self.alignment)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return super().get_config() | {"grid": self.grid}
+        return super().get_config() | {
+            "grid": self.grid,
+            "alignment": self.alignment,
+        }

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_autoformer.space import extents
 from tf_autoformer.space import model as model_lib
-from tf_autoformer.supernet import attention, dense, elastic, norm
+from tf_autoformer.supernet import attention, dense, elastic, norm, program
 
 
 def add(x: tf.Tensor, residual: tf.Tensor, keep: tf.Tensor | None) -> tf.Tensor:
@@ -46,6 +46,7 @@ class ElasticBlock(tf.keras.layers.Layer):
       maximum: Elastic axis -> its size in the supernet.
       dtype: Keras policy of the layers that multiply matrices. Norms and the
         sums of residuals are always float32.
+      alignment: See `ElasticAttention`.
       **kwargs: Arguments of the Keras layer.
 
     Attributes:
@@ -57,9 +58,11 @@ class ElasticBlock(tf.keras.layers.Layer):
         model: model_lib.ModelConfig,
         maximum: Mapping[str, int],
         dtype: str = "float32",
+        alignment: int = 1,
         **kwargs: Any,
     ):
         super().__init__(dtype=dtype, **kwargs)
+        self._alignment = alignment
         axes = extents.block_axes(model)
 
         def layer(kind: type, name: str, **options: Any) -> Any:
@@ -76,6 +79,7 @@ class ElasticBlock(tf.keras.layers.Layer):
                 attention.ElasticAttention,
                 "attention",
                 grid=model.grid,
+                alignment=alignment,
                 dtype=dtype,
             ),
             "mlp_norm": layer(norm.ElasticLayerNorm, "mlp_norm"),
@@ -115,16 +119,64 @@ class ElasticBlock(tf.keras.layers.Layer):
         Returns:
           Tokens, [batch, tokens, embed].
         """
+        x = self.attend(inputs, weights, keep[0])
+        return self.transform(x, weights, keep[1])
 
-        def apply(name: str, x: tf.Tensor) -> tf.Tensor:
-            layer = self.layers[name]
-            return layer.forward(tf.cast(x, layer.compute_dtype), weights[name])
+    def attend(
+        self,
+        x: tf.Tensor,
+        weights: Mapping[str, elastic.Weights],
+        keep: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The first half: norm, self-attention and their residual.
 
-        x = inputs  # float32
-        residual = apply("attention", apply("attention_norm", x))
-        x = add(x, residual, keep[0])
-        hidden = apply("mlp_expand", apply("mlp_norm", x))
-        return add(x, apply("mlp_contract", hidden), keep[1])
+        Args:
+          x: float32 [batch, tokens, embed].
+          weights: Layer -> weight -> prefix, for the layers of the half.
+          keep: The `keep` of `add`.
+
+        Returns:
+          Tokens, float32 [batch, tokens, embed].
+        """
+        normal = self._apply("attention_norm", x, weights)
+        return add(x, self._apply("attention", normal, weights), keep)
+
+    def transform(
+        self,
+        x: tf.Tensor,
+        weights: Mapping[str, elastic.Weights],
+        keep: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """The second half: norm, MLP and their residual. See `attend`."""
+        if self._alignment > 1:
+            weights = self._aligned(weights)
+        normal = self._apply("mlp_norm", x, weights)
+        hidden = program.save(self._apply("mlp_expand", normal, weights))
+        return add(x, self._apply("mlp_contract", hidden, weights), keep)
+
+    def _aligned(
+        self, weights: Mapping[str, elastic.Weights]
+    ) -> dict[str, elastic.Weights]:
+        """The second half's weights with hidden units that are always zero."""
+        expand, contract = weights["mlp_expand"], weights["mlp_contract"]
+        beyond = -tf.size(expand["bias"]) % self._alignment
+        padded = {
+            "mlp_expand": {
+                "kernel": tf.pad(expand["kernel"], [[0, 0], [0, beyond]]),
+                "bias": tf.pad(expand["bias"], [[0, beyond]]),
+            },
+            "mlp_contract": {
+                "kernel": tf.pad(contract["kernel"], [[0, beyond], [0, 0]]),
+                "bias": contract["bias"],
+            },
+        }
+        return {**weights, **padded}
+
+    def _apply(
+        self, name: str, x: tf.Tensor, weights: Mapping[str, elastic.Weights]
+    ) -> tf.Tensor:
+        layer = self.layers[name]
+        return layer.forward(tf.cast(x, layer.compute_dtype), weights[name])
 
     def call(self, inputs: tf.Tensor, sizes: Mapping[str, Any]) -> tf.Tensor:
         """`forward` with the `slices` of the given sizes."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_autoformer.supernet import elastic
+from tf_autoformer.supernet import elastic, program
 
 
 def dense(
@@ -32,9 +32,11 @@ def dense(
         x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
         flat = tf.reshape(x, [-1, tf.shape(kernel)[0]])  # [rows, inputs]
-        active = flat
+        active, kept = flat, None
         if gelu:
             active = _like(flat, tf.nn.gelu(_float32(flat)))
+            if program.saves():  # Otherwise XLA computes erf apart.
+                active = kept = program.save(active)
         y = tf.nn.bias_add(tf.matmul(active, kernel), bias)  # [rows, units]
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -43,7 +45,7 @@ def dense(
             active = flat
             if gelu:
                 active, slope = _gelu(_float32(flat))
-                active = _like(flat, active)
+                active = _like(flat, active) if kept is None else kept
                 d_x = _like(d_x, _float32(d_x) * slope)
             return (
                 tf.reshape(d_x, shape),

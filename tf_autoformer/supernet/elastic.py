@@ -84,12 +84,24 @@ class ElasticLayer(tf.keras.layers.Layer):
           sizes: Elastic axis -> its size in the subnet, an integer or int32
             scalar tensor, at most the maximum.
         """
+        return self.prefixes(
+            {weight: getattr(self, weight) for weight in self.axes}, sizes
+        )
+
+    def prefixes(
+        self, values: Weights, sizes: Mapping[str, Any]
+    ) -> dict[str, tf.Tensor]:
+        """The prefix of each weight, as a pure function.
+
+        Args:
+          values: Weights of maximum size.
+          sizes: See `slices`.
+        """
         layer = extents.Layer(self.axes, sizes)
-        result = {}
-        for weight in self.axes:
-            variable = getattr(self, weight)
-            result[weight] = prefix(variable, layer.shape(weight))
-        return result
+        return {
+            weight: prefix(value, layer.shape(weight))
+            for weight, value in values.items()
+        }
 
     def cast(self, weights: Weights) -> dict[str, tf.Tensor]:
         """The weights in the dtype in which the layer computes."""

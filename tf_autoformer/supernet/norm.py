@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tf_autoformer.supernet import elastic
+from tf_autoformer.supernet import elastic, program
 
 EPSILON = 1e-5
 
@@ -21,8 +21,8 @@ def normalize(
       beta: [embed].
     """
     leading = tf.range(tf.rank(x) - 1)
-    mean = _mean(x)
-    inverse = tf.math.rsqrt(_mean(tf.square(x - mean)) + EPSILON)
+    mean = program.save(_mean(x))
+    inverse = program.save(tf.math.rsqrt(_mean(tf.square(x - mean)) + EPSILON))
 
     def normal() -> tf.Tensor:
         return (x - mean) * inverse

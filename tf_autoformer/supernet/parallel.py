@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tf_autoformer.supernet import cores
+from tf_autoformer.supernet import cores, program
 
 
 def use_cores() -> None:
@@ -40,13 +40,7 @@ class Parallel:
     """
 
     def __init__(self, function: Callable[[Sequence[tf.Tensor], Any], Any]):
-        # Not inlined: traced and optimized once for all shares, and once for
-        # all graphs.
-        self._share = tf.function(
-            function,
-            autograph=False,
-            experimental_attributes={"_noinline": True},
-        )
+        self._share = program.program(function)
 
     def __call__(self, batch: Sequence[tf.Tensor], common: Any) -> list[Any]:
         """The results of all shares, in the order of the batch."""

@@ -9,12 +9,13 @@ patch at (s, t), one embedding is added to the key and one to the value:
 Offsets are clipped to ±R and counted from row 1. Any pair with the class token
 uses row 0 of both tables.
 
-A query's term thus depends only on the key's row and column. `keys` computes
-the products q·table for each key row and each key column. `indicators` are
-one-hot rows and columns of the keys. With the products appended to q and the
-indicators to k, the whole term becomes part of the one product q·kᵀ. On the
-value side the indicators are appended to v. A·v then also sums the attention by
-key row and column, and `values` multiplies these sums by the tables.
+A query's term thus depends only on the key's row and column. For each query
+token, `_matrices` holds the embeddings of every key row and key column, so that
+`keys` is one product with q. `indicators` are one-hot rows and columns of the
+keys. With the products appended to q and the indicators to k, the whole term
+becomes part of the one product q·kᵀ. On the value side the indicators are
+appended to v. A·v then also sums the attention by key row and column, and
+`values` multiplies these sums by the tables.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,13 @@ import tensorflow as tf
 
 Tables = Mapping[str, tf.Tensor]
 Grid = tuple[int, int]
+
+
+def _class_token_row(vertical: tf.Tensor, horizontal: tf.Tensor) -> tf.Tensor:
+    """The embedding of a pair with the class token: [1, head_dim]."""
+    vertical, _ = tf.split(vertical, [1, vertical.shape[0] - 1])
+    horizontal, _ = tf.split(horizontal, [1, horizontal.shape[0] - 1])
+    return vertical + horizontal
 
 
 def _by_offset(table: tf.Tensor, size: int) -> tf.Tensor:
@@ -39,28 +47,62 @@ def _by_offset(table: tf.Tensor, size: int) -> tf.Tensor:
     limit = table.shape[0] // 2 - 1
     position = np.arange(size)
     offset = position[None, :] - position[:, None]  # [query, key]
-    return tf.gather(table, np.clip(offset, -limit, limit) + limit + 1)
+    row = np.clip(offset, -limit, limit) + limit + 1
+    # A product and not tf.gather, whose gradient is a scatter.
+    chosen = tf.constant(np.eye(table.shape[0])[row.ravel()], table.dtype)
+    return tf.reshape(tf.matmul(chosen, table), [size, size, table.shape[1]])
 
 
-def _class_token_row(vertical: tf.Tensor, horizontal: tf.Tensor) -> tf.Tensor:
-    """The embedding of a pair with the class token: [1, head_dim]."""
-    vertical, _ = tf.split(vertical, [1, vertical.shape[0] - 1])
-    horizontal, _ = tf.split(horizontal, [1, horizontal.shape[0] - 1])
-    return vertical + horizontal
+def _matrices(
+    vertical: tf.Tensor, horizontal: tf.Tensor, grid: Grid
+) -> tf.Tensor:
+    """The embedding that each query token has for each indicator.
 
-
-def _multiply_columns(x: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
-    """Multiplies each column of the grid by a matrix of its own.
+    The class token, which has the same for every key, has zeros.
 
     Args:
-      x: [batch, heads, rows, columns, inputs].
-      matrices: [columns, inputs, outputs].
+      vertical: [2R + 2, head_dim].
+      horizontal: [2R + 2, head_dim].
+      grid: Rows and columns of patches.
 
     Returns:
-      Products, [batch, heads, rows, columns, outputs].
+      Embeddings, [tokens, 1 + rows + columns, head_dim].
     """
-    swapped = tf.transpose(x, [0, 1, 3, 2, 4])
-    return tf.transpose(tf.matmul(swapped, matrices), [0, 1, 3, 2, 4])
+    rows, columns = grid
+    dim = vertical.shape[1]
+    flag = _class_token_row(vertical, horizontal)
+    by_row = tf.expand_dims(_by_offset(vertical, rows), 1)
+    by_column = tf.expand_dims(_by_offset(horizontal, columns), 0)
+    parts = [
+        tf.broadcast_to(part, [rows, columns, size, dim])
+        for part, size in ((flag, 1), (by_row, rows), (by_column, columns))
+    ]
+    patches = tf.concat(parts, axis=2)
+    patches = tf.reshape(patches, [rows * columns, 1 + rows + columns, dim])
+    return tf.pad(patches, [[1, 0], [0, 0], [0, 0]])
+
+
+def _multiply_tokens(
+    x: tf.Tensor, matrices: tf.Tensor, transpose: bool
+) -> tf.Tensor:
+    """Multiplies each token by a matrix of its own.
+
+    Args:
+      x: [batch, heads, tokens, inputs].
+      matrices: [tokens, inputs, outputs], or with `transpose`
+        [tokens, outputs, inputs].
+      transpose: Whether to transpose the matrices.
+
+    Returns:
+      Products, [batch, heads, tokens, outputs].
+    """
+    batch, heads, tokens, _ = tf.unstack(tf.shape(x))
+    x = tf.transpose(x, [2, 0, 1, 3])
+    x = tf.reshape(x, [tokens, batch * heads, -1])
+    y = tf.matmul(x, matrices, transpose_b=transpose)
+    outputs = matrices.shape[1 if transpose else 2]
+    y = tf.reshape(y, [tokens, batch, heads, outputs])
+    return tf.transpose(y, [1, 2, 0, 3])
 
 
 def indicators(grid: Grid) -> np.ndarray:
@@ -93,28 +135,8 @@ def keys(query: tf.Tensor, tables: Tables, grid: Grid) -> tf.Tensor:
       Products, [batch, heads, tokens, 1 + rows + columns], to be multiplied
       by `indicators`.
     """
-    rows, columns = grid
-    vertical, horizontal = tables["key_vertical"], tables["key_horizontal"]
-    heads, dim = tf.shape(query)[1], query.shape[3]
-    _, patches = tf.split(query, [1, rows * columns], axis=2)
-    patches = tf.reshape(patches, [-1, heads, rows, columns, dim])
-    flag = tf.reduce_sum(
-        patches * _class_token_row(vertical, horizontal),
-        axis=-1,
-        keepdims=True,
-    )  # [batch, heads, rows, columns, 1]
-    by_row = tf.matmul(
-        patches, _by_offset(vertical, rows), transpose_b=True
-    )  # [batch, heads, rows, columns, rows (key)]
-    by_column = _multiply_columns(
-        patches, tf.transpose(_by_offset(horizontal, columns), [0, 2, 1])
-    )  # [batch, heads, rows, columns, columns (key)]
-    width = 1 + rows + columns
-    products = tf.reshape(
-        tf.concat([flag, by_row, by_column], axis=-1),
-        [-1, heads, rows * columns, width],
-    )
-    return tf.pad(products, [[0, 0], [0, 0], [1, 0], [0, 0]])
+    matrices = _matrices(tables["key_vertical"], tables["key_horizontal"], grid)
+    return _multiply_tokens(query, matrices, transpose=True)
 
 
 def values(sums: tf.Tensor, tables: Tables, grid: Grid) -> tf.Tensor:
@@ -129,21 +151,10 @@ def values(sums: tf.Tensor, tables: Tables, grid: Grid) -> tf.Tensor:
     Returns:
       Relative part of the contexts, [batch, heads, tokens, head_dim].
     """
-    rows, columns = grid
     vertical, horizontal = tables["value_vertical"], tables["value_horizontal"]
-    heads, dim = tf.shape(sums)[1], vertical.shape[1]
-    token, patches = tf.split(sums, [1, rows * columns], axis=2)
-    patches = tf.reshape(
-        patches, [-1, heads, rows, columns, 1 + rows + columns]
+    patches = _multiply_tokens(
+        sums, _matrices(vertical, horizontal, grid), transpose=False
     )
-    flag, by_row, by_column = tf.split(patches, [1, rows, columns], axis=-1)
-    class_row = _class_token_row(vertical, horizontal)
-    patches = (
-        flag * class_row
-        + tf.matmul(by_row, _by_offset(vertical, rows))
-        + _multiply_columns(by_column, _by_offset(horizontal, columns))
-    )  # [batch, heads, rows, columns, head_dim]
-    patches = tf.reshape(patches, [-1, heads, rows * columns, dim])
     # The class token's attention sums to one, all of it on row 0.
-    token = tf.zeros_like(token[..., :1]) + class_row  # [batch, heads, 1, dim]
-    return tf.concat([token, patches], axis=2)
+    token = tf.one_hot([0], sums.shape[2], dtype=sums.dtype, axis=0)
+    return patches + token * _class_token_row(vertical, horizontal)

@@ -1,6 +1,7 @@
 """The supernet: one set of weights for every architecture of a space."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -8,10 +9,22 @@ import tensorflow as tf
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import extents, search_space
 from tf_autoformer.space import model as model_lib
-from tf_autoformer.supernet import block, dense, elastic, embedding, norm
+from tf_autoformer.supernet import (
+    block,
+    compilation,
+    dense,
+    elastic,
+    embedding,
+    norm,
+    packing,
+    parts,
+    program,
+)
 
 Architecture = architecture_lib.Architecture
 NetworkWeights = dict[str, elastic.Weights]
+# The matrix units take bfloat16 at full speed if this divides all sizes.
+_GPU_ALIGNMENT = 8
 
 
 def extent_tensors(architecture: Architecture) -> extents.Extents:
@@ -43,13 +56,19 @@ class Supernet(tf.keras.Model):
       space: Architectures to serve.
       dtype: Keras policy of all matrix products but the head's: "float32",
         "mixed_bfloat16" or "mixed_float16". Weights are always float32.
+      jit_compile: Whether XLA compiles the parts of the network. A program
+        serves all subnets that have its part in the same sizes. None: as
+        `compilation.use` has decided.
+      **kwargs: Arguments of the Keras model.
 
     Attributes:
       model: Fixed part of the network.
       space: Architectures to serve.
+      compiled: Whether XLA compiles the parts of the network.
       max_depth: Number of blocks.
       stem: Elastic layers before the blocks, by name.
       blocks: Elastic blocks.
+      halves: Attention and MLP of a block, as functions that all blocks share.
       norm: Elastic layer normalization before the pooling.
       head: Elastic dense layer that makes the logits.
     """
@@ -59,11 +78,15 @@ class Supernet(tf.keras.Model):
         model: model_lib.ModelConfig,
         space: search_space.SearchSpace,
         dtype: str = "float32",
+        jit_compile: bool | None = None,
         **kwargs: Any,
     ):
         super().__init__(dtype=dtype, **kwargs)
         self.model = model
         self.space = space
+        if jit_compile is None:
+            jit_compile = compilation.in_use()
+        self.compiled = jit_compile
         allocated = extents.of(space.allocated)
         self.max_depth = space.allocated.depth
         maximum = extents.sizes(
@@ -86,19 +109,26 @@ class Supernet(tf.keras.Model):
         if model.has_absolute_position:
             self.stem["position"] = layer(embedding.ElasticPosition, "position")
         self.blocks = [
-            block.ElasticBlock(model, maximum, dtype)
+            block.ElasticBlock(
+                model, maximum, dtype, _GPU_ALIGNMENT if jit_compile else 1
+            )
             for _ in range(self.max_depth)
         ]
-        # The blocks differ in their weights alone: one trace serves all.
-        self._block = tf.function(
-            self.blocks[0].forward,
-            autograph=False,
-            experimental_attributes={"_noinline": True},
-        )
         self.norm = layer(norm.ElasticLayerNorm, "norm")
         self.head = layer(dense.ElasticDense, "head")
         for layer in (*self.stem.values(), *self.blocks, self.norm, self.head):
             layer.build()
+        # The blocks differ in their weights alone: one program serves all.
+        first = self.blocks[0]
+        self._cut = program.program(self._cut_part, jit_compile)
+        self._stem_part = program.Part(
+            self._stem_of, jit_compile, differentiates_input=False
+        )
+        self.halves = (
+            program.Part(first.attend, jit_compile),
+            program.Part(first.transform, jit_compile),
+        )
+        self._head_part = program.Part(self._head_of, jit_compile)
         self.built = True
 
     def elastic_layers(self) -> dict[str, elastic.ElasticLayer]:
@@ -121,23 +151,44 @@ class Supernet(tf.keras.Model):
         Args:
           subnet: Extents, as integers or as tensors. See `extent_tensors`.
         """
-        if isinstance(subnet.num_heads, tf.Tensor):
-            subnet = extents.Extents(
-                subnet.embed_dim,
-                tf.unstack(subnet.num_heads),
-                tf.unstack(subnet.hidden_dim),
-            )
-        layers = self.elastic_layers()
+        layers = parts.layers(self.model, subnet)
+        owners = self.elastic_layers()
         return {
-            name: layers[name].slices(layer.sizes)
-            for name, layer in extents.layers(self.model, subnet).items()
+            name: owners[name].slices(layer.sizes)
+            for name, layer in layers.items()
         }
 
     def operands(self, subnet: extents.Extents) -> NetworkWeights:
-        """The `slices` in the dtypes in which their layers compute."""
-        layers = self.elastic_layers()
-        slices = self.slices(subnet)
-        return {name: layers[name].cast(slices[name]) for name in slices}
+        """The `slices` in the dtypes in which their layers compute.
+
+        A gradient tape must watch them. It does not see the variables.
+
+        Args:
+          subnet: See `slices`.
+        """
+        layers = parts.layers(self.model, subnet)
+        owners = self.elastic_layers()
+        result = {}
+        for part in parts.grouped(self.model, {name: name for name in layers}):
+            handles, sizes = {}, {}
+            for kind, name in part.items():
+                axes = layers[name].axes
+                handles[kind] = {
+                    weight: getattr(owners[name], weight).handle
+                    for weight in axes
+                }
+                used = set().union(*axes.values())
+                sizes |= {
+                    axis: tf.convert_to_tensor(size, tf.int32)
+                    for axis, size in layers[name].sizes.items()
+                    if axis in used
+                }
+            cut = self._cut
+            if tf.executing_eagerly() and not self.compiled:
+                cut = cut.python_function
+            for kind, weights in cut(handles, sizes).items():
+                result[part[kind]] = weights
+        return result
 
     def variables_of(
         self, weights: NetworkWeights
@@ -166,13 +217,72 @@ class Supernet(tf.keras.Model):
         Returns:
           Logits, float32 [batch, classes].
         """
-        x = self.forward_stem(images, weights)
-        keeps = self.keeps(noise)
-        for index in range(self.max_depth):
-            if extents.block_layer(index, "attention") not in weights:
-                break  # The subnet is not as deep.
-            x = self.forward_block(index, x, weights, keeps[index])
-        return self.forward_head(x, weights)
+        x = images
+        for part, *arguments in self._walk(weights, noise):
+            x = part(x, *arguments)
+        return x
+
+    def differentiate(
+        self,
+        images: tf.Tensor,
+        weights: NetworkWeights,
+        noise: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], list[tf.Tensor]]]:
+        """`forward`, and the gradients of the weights.
+
+        Returns:
+          Logits, and the function of their gradient that gives a vector of
+          gradients for each part. See `parts.grouped`.
+        """
+        if not self.compiled:
+            return self._recorded(images, weights, noise)
+        x, steps = images, []
+        for part, *arguments in self._walk(weights, noise):
+            x, gradient = part.forward(x, *arguments)
+            steps.append(gradient)
+
+        def gradients(upstream: tf.Tensor) -> list[tf.Tensor]:
+            packed = []
+            for gradient in reversed(steps):
+                upstream, vector = gradient(upstream)
+                packed.append(vector)
+            head, *blocks, stem = packed
+            return [stem, head, *reversed(blocks)]
+
+        return x, gradients
+
+    def _recorded(
+        self,
+        images: tf.Tensor,
+        weights: NetworkWeights,
+        noise: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], list[tf.Tensor]]]:
+        """`differentiate` by TensorFlow, which makes smaller graphs."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            # The slices, not the variables: so gradients have their shapes.
+            tape.watch(weights)
+            logits = self.forward(images, weights, noise)
+
+        def gradients(upstream: tf.Tensor) -> list[tf.Tensor]:
+            found = tape.gradient(logits, weights, upstream)
+            return [
+                packing.pack(tf.nest.flatten(part))
+                for part in parts.grouped(self.model, found)
+            ]
+
+        return logits, gradients
+
+    def _walk(
+        self, weights: NetworkWeights, noise: tf.Tensor | None
+    ) -> Iterator[tuple[Any, ...]]:
+        """Each program of the forward pass, with all but its first argument."""
+        stem, head, *blocks = parts.grouped(self.model, weights)
+        yield self._stem_part, stem
+        keeps = itertools.chain(*self.keeps(noise))
+        halves = itertools.cycle(self.halves)
+        for half, part, keep in zip(blocks, halves, keeps, strict=False):
+            yield part, half, keep
+        yield self._head_part, head
 
     def forward_stem(
         self, images: tf.Tensor, weights: NetworkWeights
@@ -186,10 +296,8 @@ class Supernet(tf.keras.Model):
         Returns:
           Tokens, float32 [batch, tokens, embed].
         """
-        x = images
-        for name, layer in self.stem.items():
-            x = layer.forward(x, weights[name])
-        return x
+        stem = {name: weights[name] for name in self.stem}
+        return self._stem_part(images, stem)
 
     def forward_block(
         self,
@@ -212,14 +320,13 @@ class Supernet(tf.keras.Model):
         Returns:
           Tokens, float32 [batch, tokens, embed].
         """
-        apply = self._block
-        if tf.executing_eagerly():
-            apply = self._block.python_function
-        block_weights = {
-            name: weights[extents.block_layer(index, name)]
-            for name in self.blocks[index].layers
-        }
-        return apply(x, block_weights, keep)
+        kinds = (extents.ATTENTION_HALF, extents.MLP_HALF)
+        for half, part, factor in zip(kinds, self.halves, keep, strict=True):
+            named = {
+                name: weights[extents.block_layer(index, name)] for name in half
+            }
+            x = part(x, named, factor)
+        return x
 
     def forward_head(self, x: tf.Tensor, weights: NetworkWeights) -> tf.Tensor:
         """The logits from the tokens behind the last block.
@@ -231,9 +338,8 @@ class Supernet(tf.keras.Model):
         Returns:
           Logits, float32 [batch, classes].
         """
-        x = self.norm.forward(x, weights["norm"])
-        x = embedding.pool(x, self.model.pooling)  # [batch, embed]
-        return self.head.forward(x, weights["head"])
+        head = {name: weights[name] for name in ("norm", "head")}
+        return self._head_part(x, head)
 
     def keeps(
         self, noise: tf.Tensor | None
@@ -246,9 +352,10 @@ class Supernet(tf.keras.Model):
         if noise is None or not self.model.drop_path:
             return [(None, None)] * self.max_depth
         rates = tf.constant(self.model.drop_path_rates(self.max_depth))
-        rates = rates[:, None]  # [max_depth, 1]
+        rates = rates[:, None, None]
+        noise = tf.transpose(noise, [1, 2, 0])  # [max_depth, 2, batch]
         keep = tf.cast(noise >= rates, noise.dtype) / (1 - rates)
-        return [tf.unstack(k, axis=1) for k in tf.unstack(keep, axis=1)]
+        return [tf.unstack(k) for k in tf.unstack(keep)]
 
     def call(
         self,
@@ -269,4 +376,48 @@ class Supernet(tf.keras.Model):
         if isinstance(architecture, Architecture):
             self.space.validate(architecture)
             architecture = extents.of(architecture)
-        return self.forward(images, self.operands(architecture), noise)
+        layers, slices = self.elastic_layers(), self.slices(architecture)
+        operands = {name: layers[name].cast(slices[name]) for name in slices}
+        return self.forward(images, operands, noise)
+
+    def _cut_part(
+        self,
+        handles: dict[str, dict[str, tf.Tensor]],
+        sizes: Mapping[str, tf.Tensor],
+    ) -> NetworkWeights:
+        """The operands of a part, by kind of layer.
+
+        Args:
+          handles: Kind of layer -> weight -> handle of its variable.
+          sizes: Elastic axis -> its size in the subnet, an int32 scalar.
+        """
+        kinds = {
+            **self.stem,
+            **self.blocks[0].layers,
+            "norm": self.norm,
+            "head": self.head,
+        }
+        result = {}
+        for kind, weights in handles.items():
+            layer = kinds[kind]
+            values = {
+                weight: tf.raw_ops.ReadVariableOp(
+                    resource=handle, dtype=tf.float32
+                )
+                for weight, handle in weights.items()
+            }
+            result[kind] = layer.cast(layer.prefixes(values, sizes))
+        return result
+
+    def _stem_of(self, images: tf.Tensor, weights: NetworkWeights) -> tf.Tensor:
+        x = tf.stop_gradient(images)  # Nobody asks for the images' gradient.
+        for name, layer in self.stem.items():
+            x = layer.forward(x, weights[name])
+        # As behind the blocks: another static shape would be another trace.
+        x.set_shape([images.shape[0], None, None])
+        return x
+
+    def _head_of(self, x: tf.Tensor, weights: NetworkWeights) -> tf.Tensor:
+        x = self.norm.forward(x, weights["norm"])
+        x = embedding.pool(x, self.model.pooling)  # [batch, embed]
+        return self.head.forward(x, weights["head"])

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tf_autoformer.supernet import program
 from tf_autoformer.training import box as box_lib
-from tf_autoformer.training import optimizer as optimizer_lib
 
 # An element with n updates so far keeps n / (n + _RAMP) of its average, but no
 # more than the decay.
@@ -31,6 +31,7 @@ class EntangledAverage:
       variables: Weights.
       averages: Variables of the averages, in the shapes of the weights.
       decay: Largest share of the average that an update keeps.
+      compiled: Whether XLA compiles the updates, once for each shape of a box.
 
     Attributes:
       updates: Number of updates of each element, in the shapes of the weights.
@@ -42,6 +43,7 @@ class EntangledAverage:
         variables: Sequence[tf.Variable],
         averages: Sequence[tf.Variable],
         decay: float,
+        compiled: bool = False,
     ):
         self.updates = [
             tf.Variable(
@@ -60,7 +62,17 @@ class EntangledAverage:
             )
         }
         self._decay = decay
-        self._update = box_lib.in_one_trace(self._update_box, 3, 0)
+        self._update_one = self._update_box
+        if not compiled:  # One trace serves variables of every shape.
+            handle = tf.TensorSpec([], tf.resource)
+            self._update_one = program.program(
+                self._update_box,
+                input_signature=[
+                    tf.TensorSpec([None], tf.int32),
+                    *[handle] * 3,
+                ],
+            )
+        self._update = program.program(self._update_boxes, compiled)
 
     def start(self) -> None:
         """Copies the weights, before anything is trained."""
@@ -77,28 +89,36 @@ class EntangledAverage:
             variable.assign(tf.fill(variable.shape, float(updates)))
 
     def update(
-        self, grads_and_vars: optimizer_lib.GradientsAndVariables
+        self, shapes: Sequence[tf.Tensor], variables: Sequence[tf.Variable]
     ) -> None:
         """Takes in the boxes that an update has touched.
 
         Args:
-          grads_and_vars: Gradients and variables of the update. The shapes of
-            the gradients are those of the boxes.
+          shapes: Shape of each box, int32 [rank].
+          variables: Variables of the update.
         """
-        for gradient, variable in grads_and_vars:
-            average, updates = self._states[variable.ref()]
-            self._update(
-                gradient, variable.handle, average.handle, updates.handle
-            )
+        states = [self._states[variable.ref()] for variable in variables]
+        self._update(
+            shapes,
+            [variable.handle for variable in variables],
+            [average.handle for average, _ in states],
+            [updates.handle for _, updates in states],
+        )
+
+    def _update_boxes(
+        self, shapes: Sequence[tf.Tensor], *handles: Sequence[tf.Tensor]
+    ) -> None:
+        for shape, *of_box in zip(shapes, *handles, strict=True):
+            self._update_one(shape, *of_box)
 
     def _update_box(
         self,
-        like: tf.Tensor,
+        size: tf.Tensor,
         variable: tf.Tensor,
         average: tf.Tensor,
         updates: tf.Tensor,
     ) -> None:
-        box = box_lib.Box(variable, like)
+        box = box_lib.Box(variable, size)
         value, _ = box.read(variable)
         mean, mean_rest = box.read(average)
         count, count_rest = box.read(updates)

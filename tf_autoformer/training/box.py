@@ -3,34 +3,7 @@
 Handles and not variables, so that one graph serves variables of every shape.
 """
 
-from collections.abc import Callable
-
 import tensorflow as tf
-
-
-def in_one_trace(
-    update: Callable[..., None], handles: int, scalars: int
-) -> Callable[..., None]:
-    """`update` as a function of one trace for variables of every shape.
-
-    It is not inlined. A graph holds it once, however many weights there are.
-
-    Args:
-      update: Function of a tensor in the shape of a box, handles and float32
-        scalars.
-      handles: Number of handles.
-      scalars: Number of scalars.
-    """
-    return tf.function(
-        update,
-        [
-            tf.TensorSpec(None),
-            *[tf.TensorSpec([], tf.resource)] * handles,
-            *[tf.TensorSpec([])] * scalars,
-        ],
-        autograph=False,
-        experimental_attributes={"_noinline": True},
-    )
 
 
 class Box:
@@ -41,11 +14,10 @@ class Box:
 
     Args:
       variable: Handle of one of the variables.
-      like: Tensor in the shape of the box.
+      size: Shape of the box, int32 [rank].
     """
 
-    def __init__(self, variable: tf.Tensor, like: tf.Tensor):
-        size = tf.shape(like)
+    def __init__(self, variable: tf.Tensor, size: tf.Tensor):
         beyond = tf.shape(_whole(variable)) - size
         first = tf.one_hot(0, tf.size(size), dtype=tf.int32)
         inner = beyond * (1 - first)

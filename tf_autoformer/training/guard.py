@@ -43,10 +43,6 @@ class Guard(tf.Module):
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
 
-    def scaled(self, loss: tf.Tensor) -> tf.Tensor:
-        """The loss to take the gradient of."""
-        return loss * self.scale if self._scales else loss
-
     def unscaled(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """The gradients of the loss itself."""
         if not self._scales:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_autoformer.experiment import methods, training_config
-from tf_autoformer.supernet import parallel
+from tf_autoformer.supernet import parallel, program
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import guard as guard_lib
 from tf_autoformer.training import teacher as teacher_lib
 
-Gradients = dict[str, dict[str, tf.Tensor]]
+# A vector for each part of `parts.grouped`, float32 [size].
+Gradients = list[tf.Tensor]
 
 
 class Learner:
@@ -43,6 +44,7 @@ class Learner:
             label_smoothing=recipe.label_smoothing,
             reduction=tf.keras.losses.Reduction.NONE,
         )
+        self._loss = program.program(self._loss_of, supernet.compiled)
         method = methods.METHODS[recipe.method]
         self._learn = {
             lesson: parallel.Parallel(functools.partial(self._share, lesson))
@@ -64,8 +66,8 @@ class Learner:
           weights: Operands of the path.
 
         Returns:
-          Loss, a scalar. Gradients, in the structure of `weights`. Predictions,
-          [rows, classes]. All are float32.
+          Loss, a scalar. Gradients. Predictions, [rows, classes]. All are
+          float32.
         """
         count = self._recipe.accumulation
         total: list[tf.Tensor] = []
@@ -78,11 +80,7 @@ class Learner:
                 found = _sum(shares)
                 total = _sum([total, found]) if total else found
         loss, *gradients = total
-        return (
-            loss,
-            tf.nest.pack_sequence_as(weights, gradients),
-            tf.concat(predictions, axis=0),
-        )
+        return loss, gradients, tf.concat(predictions, axis=0)
 
     def _share(
         self,
@@ -98,58 +96,55 @@ class Learner:
           weights: Operands of the path.
 
         Returns:
-          Loss, a scalar. The gradient of each weight. Predictions, [rows,
+          Loss, a scalar. The gradients of each part. Predictions, [rows,
           classes].
         """
         images, targets, *noise = share
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            # The slices, not the variables: so gradients have their shapes.
-            tape.watch(weights)
-            logits = self._supernet.forward(images, weights, *noise)
-            if lesson.labelled:
-                losses = self._label_losses(images, targets, logits)
-            else:
-                losses = self._cross_entropy(targets, logits)
-            loss = self._mean(losses)
-            scaled = self._guard.scaled(loss)
-        return [loss, *_dense(tape, scaled, weights), tf.nn.softmax(logits)]
+        logits, gradients = self._supernet.differentiate(
+            images, weights, *noise
+        )
+        taught = None
+        if lesson.labelled and self._teacher is not None:
+            taught = self._teacher.targets(images)
+        loss, upstream, predictions = self._loss(
+            lesson.labelled, logits, targets, taught, self._guard.scale
+        )
+        return [loss, *gradients(upstream), predictions]
 
-    def _mean(self, losses: tf.Tensor) -> tf.Tensor:
-        """The losses' contribution to the mean over the global batch.
+    def _loss_of(
+        self,
+        labelled: bool,
+        logits: tf.Tensor,
+        targets: tf.Tensor,
+        taught: tf.Tensor | None,
+        scale: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The cross-entropy, its gradient and the predictions.
 
         Args:
-          losses: Losses of a share of the batch, [rows].
-        """
-        return tf.reduce_sum(losses) / self._recipe.batch_size
-
-    def _label_losses(
-        self, images: tf.Tensor, targets: tf.Tensor, logits: tf.Tensor
-    ) -> tf.Tensor:
-        """Cross-entropy with the labels, half of it with the teacher's.
+          labelled: Whether the targets are labels, to be smoothed.
+          logits: Logits of a share of the batch, [rows, classes].
+          targets: Share of each class, [rows, classes].
+          taught: The teacher's targets, which count half. None without it.
+          scale: Scale of the gradient, a scalar.
 
         Returns:
-          Losses, [rows].
+          Contribution to the mean loss over the global batch, a scalar. Scaled
+          gradient of the logits. Predictions, [rows, classes].
         """
-        losses = self._smoothed(targets, logits)
-        if self._teacher is None:
-            return losses
-        taught = self._cross_entropy(self._teacher.targets(images), logits)
-        return (losses + taught) / 2
-
-
-def _dense(
-    tape: tf.GradientTape,
-    loss: tf.Tensor,
-    weights: supernet_lib.NetworkWeights,
-) -> list[tf.Tensor]:
-    """The gradients as tensors. tf.gather's has slices that repeat rows."""
-    gradients = tf.nest.flatten(tape.gradient(loss, weights))
-    return [tf.convert_to_tensor(gradient) for gradient in gradients]
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            if labelled:
+                losses = self._smoothed(targets, logits)
+            else:
+                losses = self._cross_entropy(targets, logits)
+            if taught is not None:
+                losses = (losses + self._cross_entropy(taught, logits)) / 2
+            loss = tf.reduce_sum(losses) / self._recipe.batch_size
+            scaled = loss * scale
+        return loss, tape.gradient(scaled, logits), tf.nn.softmax(logits)
 
 
 def _sum(shares: list[list[tf.Tensor]]) -> list[tf.Tensor]:
-    """The sum of the shares' results, in float32."""
-    return [
-        tf.add_n([tf.cast(term, tf.float32) for term in terms])
-        for terms in zip(*shares, strict=True)
-    ]
+    """The sum of the shares' results."""
+    return [tf.add_n(terms) for terms in zip(*shares, strict=True)]

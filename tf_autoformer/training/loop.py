@@ -4,6 +4,7 @@ import contextlib
 import functools
 import logging
 import random
+from typing import Any
 
 import tensorflow as tf
 
@@ -16,6 +17,7 @@ from tf_autoformer.experiment import known_data, training_config
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, sampling, search_space
+from tf_autoformer.supernet import parts
 from tf_autoformer.training import (
     checkpoint,
     distribution,
@@ -139,7 +141,7 @@ class Trainer:
             ),
         )
         stop = interruption.Deferral()
-        traced: set[tuple[bool, int]] = set()
+        traced: set[tuple[Any, ...]] = set()
         steps = range(start, self.total_steps)
         batches = self._strategy.distribute_datasets_from_function(
             lambda context: self._batches(context, start)
@@ -160,20 +162,26 @@ class Trainer:
                     stack.enter_context(stop)
                 self._profile(step - start, profiling)
                 paths = self.state.sampler.sample()
-                graphs = {
-                    (number > 0, path.depth)
-                    for number, path in enumerate(paths)
-                }
+                graphs = self._graphs(paths)
                 if graphs <= traced:
                     clock = contextlib.nullcontext()
                 else:  # Its tracing would make the rest look far longer.
                     clock = meter.paused(units=1)
                     traced |= graphs
                 with clock:
-                    metrics = self._step(images, targets, paths)
+                    metrics = self._step(images, targets, paths, step)
                 recent.append(reporting.Done(step + 1, paths, metrics))
                 meter.advance(step + 1)
                 self._end_step(step + 1, recent, meter, stop)
+
+    def _graphs(self, paths: sampling.Paths) -> set[tuple[Any, ...]]:
+        """What a step needs traced, and compiled if XLA compiles."""
+        graphs: set[tuple[Any, ...]] = {
+            (number > 0, path.depth) for number, path in enumerate(paths)
+        }
+        if self.state.supernet.compiled:
+            graphs = graphs.union(*map(parts.sizes, paths))
+        return graphs
 
     def _begin(self, start: int) -> None:
         """Says what will be trained."""
@@ -188,6 +196,12 @@ class Trainer:
             f"{cost.params(model, space.smallest):,}",
             f"{cost.params(model, space.largest):,}",
         )
+        if self.state.supernet.compiled:
+            _LOGGER.info(
+                "XLA compiles the network for each of %d embedding dimensions, "
+                "when a step first has it; these steps take longer",
+                len(space.embed_dims),
+            )
         _LOGGER.info(
             "%s at step %d of %d, replicas: %d",
             "continuing" if start else "starting",

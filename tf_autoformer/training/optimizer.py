@@ -1,13 +1,28 @@
 """AdamW that touches only the weights of the sampled subnet."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tf_autoformer.supernet import packing, program
 from tf_autoformer.training import box as box_lib
 
 GradientsAndVariables = Iterable[tuple[tf.Tensor, tf.Variable]]
+
+
+class Rates(NamedTuple):
+    """Rates of a step. All are float32 scalars.
+
+    Attributes:
+      learning_rate: Learning rate.
+      corrected: Learning rate with Adam's bias correction.
+      decay: Share of a decayed weight that is taken away.
+    """
+
+    learning_rate: tf.Tensor
+    corrected: tf.Tensor
+    decay: tf.Tensor
 
 
 class EntangledAdamW(tf.keras.optimizers.Optimizer):
@@ -30,6 +45,7 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
       beta_1: Decay rate of the first moment.
       beta_2: Decay rate of the second moment.
       epsilon: Number that is added to the root of the second moment.
+      compiled: Whether XLA compiles the updates, once for each shape of a box.
       name: Name of the optimizer.
     """
 
@@ -41,17 +57,31 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
+        compiled: bool = False,
         name: str = "EntangledAdamW",
     ):
-        # jit_compile would compile anew for each shape of a box. The base
-        # class gets no weight_decay, as it would decay whole variables.
+        # Keras would compile the update of all weights at once, anew for each
+        # architecture. It gets no weight_decay, as it would decay whole
+        # variables.
         super().__init__(name=name, weight_decay=None, jit_compile=False)
         self._learning_rate = self._build_learning_rate(learning_rate)
         self.box_decay = weight_decay
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        self._update = box_lib.in_one_trace(self._update_box, 3, 2)
+        self.compiled = compiled
+        handle, scalar = tf.TensorSpec([], tf.resource), tf.TensorSpec([])
+        self._update_one = self._update_box
+        if not compiled:  # One trace serves variables of every shape.
+            self._update_one = program.program(
+                self._update_box,
+                input_signature=[
+                    tf.TensorSpec(None),
+                    *[handle] * 3,
+                    *[scalar] * 2,
+                ],
+            )
+        self._update = program.program(self._update_packed, compiled)
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Makes the moments of all variables, sampled or not.
@@ -81,12 +111,19 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
         self.update_boxes(grads_and_vars)
         return self.iterations.assign_add(1)
 
-    def current_rate(self) -> tf.Tensor:
-        """The learning rate of this step, a float32 scalar."""
+    def rates(self) -> Rates:
+        """The rates of this step."""
         rate = self._learning_rate
         if isinstance(rate, tf.keras.optimizers.schedules.LearningRateSchedule):
             rate = rate(self.iterations)
-        return tf.cast(rate, tf.float32)
+        rate = tf.cast(rate, tf.float32)
+        step = tf.cast(self.iterations + 1, tf.float32)
+        corrected = (
+            rate
+            * tf.sqrt(1 - tf.pow(self.beta_2, step))
+            / (1 - tf.pow(self.beta_1, step))
+        )
+        return Rates(rate, corrected, rate * self.box_decay)
 
     def update_boxes(self, grads_and_vars: GradientsAndVariables) -> None:
         """Updates each variable's leading box of its gradient's shape.
@@ -98,23 +135,61 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
         Args:
           grads_and_vars: Gradients and their variables.
         """
-        rate = self.current_rate()
-        step = tf.cast(self.iterations + 1, tf.float32)
-        corrected_rate = (
-            rate
-            * tf.sqrt(1 - tf.pow(self.beta_2, step))
-            / (1 - tf.pow(self.beta_1, step))
+        gradients, variables = zip(*grads_and_vars, strict=True)
+        self.update_packed(
+            packing.pack(gradients), list(map(tf.shape, gradients)), variables
         )
-        decay, no_decay = rate * self.box_decay, tf.zeros([])
-        for gradient, variable in grads_and_vars:
-            index = self._index_dict[self._var_key(variable)]
-            self._update(
-                gradient,
-                variable.handle,
-                self.first_moments[index].handle,
-                self.second_moments[index].handle,
-                corrected_rate,
-                decay if self._use_weight_decay(variable) else no_decay,
+
+    def update_packed(
+        self,
+        gradients: tf.Tensor,
+        shapes: Sequence[tf.Tensor],
+        variables: Sequence[tf.Variable],
+        rates: Rates | None = None,
+    ) -> None:
+        """`update_boxes` with the gradients in one vector.
+
+        Args:
+          gradients: Gradients of all variables. See `packing.pack`.
+          shapes: Shape of each gradient, int32 [rank].
+          variables: Their variables.
+          rates: Rates of this step, if they are at hand.
+        """
+        rates = rates or self.rates()
+        indices = [self._index_dict[self._var_key(v)] for v in variables]
+        self._update(
+            gradients,
+            shapes,
+            [v.handle for v in variables],
+            [self.first_moments[index].handle for index in indices],
+            [self.second_moments[index].handle for index in indices],
+            rates.corrected,
+            rates.decay,
+            tuple(self._use_weight_decay(v) for v in variables),
+        )
+
+    def _update_packed(
+        self,
+        gradients: tf.Tensor,
+        shapes: Sequence[tf.Tensor],
+        variables: Sequence[tf.Tensor],
+        first_moments: Sequence[tf.Tensor],
+        second_moments: Sequence[tf.Tensor],
+        rate: tf.Tensor,
+        decay: tf.Tensor,
+        decayed: tuple[bool, ...],
+    ) -> None:
+        """Updates the boxes of several variables, given by their handles."""
+        for gradient, *handles, decays in zip(
+            packing.unpack(gradients, shapes),
+            variables,
+            first_moments,
+            second_moments,
+            decayed,
+            strict=True,
+        ):
+            self._update_one(
+                gradient, *handles, rate, decay if decays else tf.zeros([])
             )
 
     def _update_box(
@@ -136,7 +211,7 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
           rate: Learning rate, bias correction included.
           decay: Share of the box's values that decays.
         """
-        box = box_lib.Box(variable, gradient)
+        box = box_lib.Box(variable, tf.shape(gradient))
         first, first_rest = box.read(first_moment)
         first += (gradient - first) * (1 - self.beta_1)
         box.write(first_moment, first, first_rest)
@@ -162,4 +237,5 @@ class EntangledAdamW(tf.keras.optimizers.Optimizer):
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
+            "compiled": self.compiled,
         }

@@ -11,6 +11,7 @@ from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import average as average_lib
 from tf_autoformer.training import guard as guard_lib
 from tf_autoformer.training import optimizer as optimizer_lib
+from tf_autoformer.training import schedule
 
 # Weights without weight decay, by name: all but kernels.
 _NO_DECAY = ["bias", "gamma", "beta", "embedding", "vertical", "horizontal"]
@@ -46,6 +47,7 @@ class TrainState:
         strategy: tf.distribute.Strategy,
         num_examples: int,
         skip_nonfinite: bool = False,
+        compiled: bool | None = None,
     ) -> "TrainState":
         """The state before the first step.
 
@@ -56,22 +58,32 @@ class TrainState:
           strategy: Strategy to create the variables under.
           num_examples: Number of training images, for the learning rate.
           skip_nonfinite: Whether updates that are not finite are skipped.
+          compiled: Whether XLA compiles network and updates. None: as
+            `compilation.use` has decided.
         """
         tf.keras.utils.set_random_seed(recipe.seed)
         averaged, average = None, None
         with strategy.scope():
-            supernet = supernet_lib.Supernet(model, space, recipe.precision)
+            supernet = supernet_lib.Supernet(
+                model, space, recipe.precision, compiled
+            )
+            compiled = supernet.compiled
             variables = supernet.trainable_variables
-            optimizer = make_optimizer(recipe, num_examples)
+            optimizer = make_optimizer(recipe, num_examples, compiled)
             optimizer.build(variables)
             guard = guard_lib.Guard(
                 scales=recipe.precision == "mixed_float16",
                 skips=skip_nonfinite,
             )
             if recipe.ema_decay:
-                averaged = supernet_lib.Supernet(model, space, recipe.precision)
+                averaged = supernet_lib.Supernet(
+                    model, space, recipe.precision, compiled
+                )
                 average = average_lib.EntangledAverage(
-                    variables, averaged.trainable_variables, recipe.ema_decay
+                    variables,
+                    averaged.trainable_variables,
+                    recipe.ema_decay,
+                    compiled,
                 )
         sampler = sampling.Sampler(
             space, recipe.seed, methods.METHODS[recipe.method].draw
@@ -85,7 +97,9 @@ class TrainState:
 
 
 def make_optimizer(
-    recipe: training_config.TrainingConfig, num_examples: int
+    recipe: training_config.TrainingConfig,
+    num_examples: int,
+    compiled: bool = False,
 ) -> optimizer_lib.EntangledAdamW:
     """AdamW with linear warm-up and cosine decay of the learning rate.
 
@@ -94,15 +108,18 @@ def make_optimizer(
     Args:
       recipe: Learning rates, weight decay and length of the training.
       num_examples: Number of training images.
+      compiled: Whether XLA compiles the updates.
     """
     warmup = round(recipe.warmup_epochs * num_examples / recipe.batch_size)
-    schedule = tf.keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=recipe.warmup_learning_rate,
-        warmup_target=recipe.peak_learning_rate,
-        warmup_steps=warmup,
-        decay_steps=max(1, recipe.steps(num_examples) - warmup),
-        alpha=recipe.min_learning_rate / recipe.peak_learning_rate,
+    rates = schedule.WarmupCosine(
+        recipe.warmup_learning_rate,
+        recipe.peak_learning_rate,
+        recipe.min_learning_rate,
+        warmup,
+        max(1, recipe.steps(num_examples) - warmup),
     )
-    optimizer = optimizer_lib.EntangledAdamW(schedule, recipe.weight_decay)
+    optimizer = optimizer_lib.EntangledAdamW(
+        rates, recipe.weight_decay, compiled=compiled
+    )
     optimizer.exclude_from_weight_decay(var_names=_NO_DECAY)
     return optimizer

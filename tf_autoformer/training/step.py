@@ -1,13 +1,14 @@
 """One training step: Algorithm 1 under tf.function and tf.distribute."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tf_autoformer.experiment import methods, training_config
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import extents
+from tf_autoformer.supernet import packing, parts, program
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import learner
 from tf_autoformer.training import state as state_lib
@@ -36,8 +37,8 @@ class PathGradients(NamedTuple):
     """Gradients of this step's paths so far, on one replica.
 
     Attributes:
-      gradients: Sum of the gradients, by layer and weight. Each has the shape
-        of the first path's slice.
+      gradients: Sum of the gradients, in the shapes of the first path's
+        slices.
       predictions: Predictions of the first path, [rows, classes].
     """
 
@@ -72,6 +73,9 @@ class TrainStep:
         self._learner = learner.Learner(
             state.supernet, recipe, state.guard, teacher
         )
+        self._add_boxes = program.program(
+            packing.add_boxes, state.supernet.compiled
+        )
         # One trace for each depth, as every other dimension is a tensor.
         self._single = tf.function(self._single_path, autograph=False)
         # With several paths, each has a graph of its own, again one for each
@@ -85,6 +89,7 @@ class TrainStep:
         images: tf.Tensor,
         targets: tf.Tensor,
         paths: Sequence[architecture_lib.Architecture],
+        step: int | None = None,
     ) -> StepMetrics:
         """Takes one step.
 
@@ -96,16 +101,21 @@ class TrainStep:
           paths: Architectures to train, the same on all replicas. None may
             exceed the first in any dimension. If there are several, a new
             first one is a new trace.
+          step: Number of steps taken before, if it is known. Otherwise it is
+            read, for which a GPU must first end its work.
         """
+        if step is None:
+            step = int(self._state.optimizer.iterations.numpy())
+        step = tf.constant(step, tf.int32)
         first, *others = map(supernet_lib.extent_tensors, paths)
         if not others:
-            return self._single(images, targets, first)
-        loss, found = self._first(images, targets, first)
+            return self._single(images, targets, first, step)
+        loss, found = self._first(images, targets, first, step)
         losses = [loss]
         for subnet in others:
-            loss, found = self._other(images, found, subnet)
+            loss, found = self._other(images, found, first, subnet, step)
             losses.append(loss)
-        return self._last(losses, found.gradients)
+        return self._last(losses, found.gradients, first)
 
     @property
     def traces(self) -> int:
@@ -114,38 +124,52 @@ class TrainStep:
         return sum(g.experimental_get_tracing_count() for g in graphs)
 
     def _single_path(
-        self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
+        self,
+        images: tf.Tensor,
+        targets: tf.Tensor,
+        subnet: extents.Extents,
+        step: tf.Tensor,
     ) -> StepMetrics:
-        def step(
-            images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
-        ) -> StepMetrics:
-            loss, found = self._learn_first(images, targets, subnet)
-            return self._update([loss], found.gradients)
+        def take(*batch: Any) -> StepMetrics:
+            loss, found = self._learn_first(*batch)
+            return self._update([loss], found.gradients, subnet)
 
         # The same on all replicas.
         return self._local(
-            self._strategy.run(step, args=(images, targets, subnet))
+            self._strategy.run(take, args=(images, targets, subnet, step))
         )
 
     def _first_path(
-        self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
+        self,
+        images: tf.Tensor,
+        targets: tf.Tensor,
+        subnet: extents.Extents,
+        step: tf.Tensor,
     ) -> tuple[tf.Tensor, PathGradients]:
         return self._strategy.run(
-            self._learn_first, args=(images, targets, subnet)
+            self._learn_first, args=(images, targets, subnet, step)
         )
 
     def _other_path(
-        self, images: tf.Tensor, found: PathGradients, subnet: extents.Extents
+        self,
+        images: tf.Tensor,
+        found: PathGradients,
+        first: extents.Extents,
+        subnet: extents.Extents,
+        step: tf.Tensor,
     ) -> tuple[tf.Tensor, PathGradients]:
         return self._strategy.run(
-            self._learn_other, args=(images, found, subnet)
+            self._learn_other, args=(images, found, first, subnet, step)
         )
 
     def _update_of_paths(
-        self, losses: list[tf.Tensor], gradients: learner.Gradients
+        self,
+        losses: list[tf.Tensor],
+        gradients: learner.Gradients,
+        first: extents.Extents,
     ) -> StepMetrics:
         return self._local(
-            self._strategy.run(self._update, args=(losses, gradients))
+            self._strategy.run(self._update, args=(losses, gradients, first))
         )
 
     def _local(self, metrics: StepMetrics) -> StepMetrics:
@@ -156,23 +180,46 @@ class TrainStep:
         )
 
     def _learn_first(
-        self, images: tf.Tensor, targets: tf.Tensor, subnet: extents.Extents
+        self,
+        images: tf.Tensor,
+        targets: tf.Tensor,
+        subnet: extents.Extents,
+        step: tf.Tensor,
     ) -> tuple[tf.Tensor, PathGradients]:
         """Loss and gradients of the first path on a replica's images."""
         loss, gradients, predictions = self._learn(
-            self._method.first, images, targets, subnet
+            self._method.first, images, targets, subnet, step
         )
         return loss, PathGradients(gradients, predictions)
 
     def _learn_other(
-        self, images: tf.Tensor, found: PathGradients, subnet: extents.Extents
+        self,
+        images: tf.Tensor,
+        found: PathGradients,
+        first: extents.Extents,
+        subnet: extents.Extents,
+        step: tf.Tensor,
     ) -> tuple[tf.Tensor, PathGradients]:
         """Loss of another path, and `found` with its gradients added."""
         loss, boxes, _ = self._learn(
-            self._method.others, images, found.predictions, subnet
+            self._method.others, images, found.predictions, subnet, step
         )
-        gradients = _added(found.gradients, boxes)
+        gradients = list(found.gradients)
+        # A shallower path has the first parts.
+        shapes = zip(self._shapes(first), self._shapes(subnet), strict=False)
+        for index, (whole, part) in enumerate(shapes):
+            gradients[index] = self._add_boxes(
+                gradients[index], whole, boxes[index], part
+            )
         return loss, found._replace(gradients=gradients)
+
+    def _shapes(self, subnet: extents.Extents) -> list[list[tf.Tensor]]:
+        """For each part, the shapes of its weights' slices."""
+        model = self._state.supernet.model
+        return [
+            tf.nest.flatten(part)
+            for part in parts.grouped(model, parts.shapes(model, subnet))
+        ]
 
     def _learn(
         self,
@@ -180,14 +227,18 @@ class TrainStep:
         images: tf.Tensor,
         targets: tf.Tensor,
         subnet: extents.Extents,
+        step: tf.Tensor,
     ) -> tuple[tf.Tensor, learner.Gradients, tf.Tensor]:
         """Loss, gradients and predictions of a path on a replica's images."""
-        noise = [self._noise()] if lesson.drop_path else []
+        noise = [self._noise(step)] if lesson.drop_path else []
         weights = self._state.supernet.operands(subnet)
         return self._learner(lesson, (images, targets, *noise), weights)
 
     def _update(
-        self, losses: list[tf.Tensor], gradients: learner.Gradients
+        self,
+        losses: list[tf.Tensor],
+        gradients: learner.Gradients,
+        first: extents.Extents,
     ) -> StepMetrics:
         """Updates the first path's slices by the gradients of all replicas.
 
@@ -195,17 +246,16 @@ class TrainStep:
           losses: This replica's share of each path's mean loss over the global
             batch.
           gradients: Sum of the paths' gradients on this replica.
+          first: Extents of the first path.
         """
-        state = self._state
+        state, supernet = self._state, self._state.supernet
         optimizer, guard = state.optimizer, state.guard
-        variables = tf.nest.flatten(state.supernet.variables_of(gradients))
-        terms = [tf.stack(losses), *tf.nest.flatten(gradients)]
         context = tf.distribute.get_replica_context()
         losses, *gradients = context.all_reduce(
             # Arguments of a graph are on no device, which is where the sum
             # would be put.
             "SUM",
-            [tf.identity(term) for term in terms],
+            [tf.identity(term) for term in (tf.stack(losses), *gradients)],
         )
         gradients = guard.unscaled(gradients)
         norm = tf.linalg.global_norm(gradients)
@@ -214,27 +264,34 @@ class TrainStep:
             gradients, _ = tf.clip_by_global_norm(
                 gradients, self._recipe.clip_norm, use_norm=norm
             )
-        updates = list(zip(gradients, variables, strict=True))
+        boxes = parts.shapes(supernet.model, first)
+        shapes, variables = (
+            [tf.nest.flatten(p) for p in parts.grouped(supernet.model, values)]
+            for values in (boxes, supernet.variables_of(boxes))
+        )
 
         def update() -> None:
-            optimizer.update_boxes(updates)
-            if state.average is not None:
-                state.average.update(updates)
+            for part in zip(gradients, shapes, variables, strict=True):
+                optimizer.update_packed(*part, rates)
+                if state.average is not None:
+                    state.average.update(*part[1:])
 
-        rate, scale = optimizer.current_rate(), guard.scale.read_value()
+        rates, scale = optimizer.rates(), guard.scale.read_value()
         guard.apply(finite, update)
         optimizer.iterations.assign_add(1)
         skipped = tf.cast(guard.skipped.read_value(), tf.float32)
-        return StepMetrics(losses, norm, rate, scale, skipped)
+        return StepMetrics(losses, norm, rates.learning_rate, scale, skipped)
 
-    def _noise(self) -> tf.Tensor:
+    def _noise(self, step: tf.Tensor) -> tf.Tensor:
         """The replica's rows of the global batch's drop-path noise.
 
         It is drawn for the whole batch from seed and step. So neither the
         number of replicas nor a restart changes it.
+
+        Args:
+          step: Number of the step, int32.
         """
         recipe = self._recipe
-        step = tf.cast(self._state.optimizer.iterations, tf.int32)
         # Folded: (seed, step) itself is the augmentation's.
         seed = tf.random.experimental.stateless_fold_in(
             tf.stack([recipe.seed, step]), 1
@@ -246,28 +303,3 @@ class TrainStep:
         rows = recipe.batch_size // context.num_replicas_in_sync
         start = context.replica_id_in_sync_group * rows
         return noise[start : start + rows]
-
-
-def _added(
-    sums: learner.Gradients, boxes: learner.Gradients
-) -> learner.Gradients:
-    """The sum of two paths' gradients, in the shapes of `sums`.
-
-    Args:
-      sums: Gradients so far, by layer and weight.
-      boxes: Gradients of the same weights or fewer. None is larger than its
-        sum.
-    """
-    result = dict(sums)
-    for layer, weights in boxes.items():
-        result[layer] = {
-            weight: sums[layer][weight] + _padded(box, sums[layer][weight])
-            for weight, box in weights.items()
-        }
-    return result
-
-
-def _padded(box: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """The box with zeros beyond it, to the shape of `like`."""
-    beyond = tf.shape(like) - tf.shape(box)
-    return tf.pad(box, tf.stack([tf.zeros_like(beyond), beyond], axis=1))
