@@ -97,8 +97,14 @@ def _finite(text: str) -> float:
 
 
 @contextlib.contextmanager
-def make_writable(folder: str | os.PathLike[str]) -> Iterator[None]:
+def make_writable(
+    folder: str | os.PathLike[str], named: str | os.PathLike[str] = ""
+) -> Iterator[None]:
     """Makes `folder`, and puts failures to write into one line.
+
+    Args:
+      folder: Folder to make.
+      named: Path that the line names. Empty: the folder.
 
     Raises:
       InputError: The folder cannot be made or written, or the disk is full.
@@ -108,7 +114,7 @@ def make_writable(folder: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         raise errors.InputError(
-            f"cannot write to {folder}: {error.strerror or error}"
+            f"cannot write to {named or folder}: {error.strerror or error}"
         ) from error
 
 
@@ -231,7 +237,7 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """
     path = pathlib.Path(path)
     require_new(path)
-    with make_writable(path.parent):
+    with make_writable(path.parent, named=path):
         partial = _beside(path)
         shutil.rmtree(partial, ignore_errors=True)
         try:

@@ -1,7 +1,9 @@
 """A folder of images as a data set: layouts, splits, mistakes."""
 
+import errno
 import os
 import shutil
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 from PIL import Image
@@ -188,6 +190,15 @@ class LayoutTest(image_folders.FolderTest):
         self.assert_refused(
             f"^image_folder is '{self.root}'; it must be a folder, but is a fi"
         )
+
+    def test_a_folder_that_may_not_be_read_is_refused(self):
+        self.fill("train", 3, 3)
+        # The tests' user may be one who can read every folder.
+        denied = PermissionError(errno.EACCES, "Permission denied")
+        with mock.patch("os.scandir", side_effect=denied):
+            self.assert_refused(
+                f"^cannot read {self.root}.*: Permission denied"
+            )
 
     @parameterized.parameters(
         ("test", 1, "class 'dog' has 1 training images; .* at least 2"),

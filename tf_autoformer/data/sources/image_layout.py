@@ -47,8 +47,8 @@ def find(root: str) -> Layout:
       root: Absolute path of the data set.
 
     Raises:
-      InputError: There is no such folder, it has no classes, or a part has a
-        class that the training folder has not.
+      InputError: There is no such folder, it cannot be read, it has no classes,
+        or a part has a class that the training folder has not.
     """
     if not os.path.isdir(root):
         what = "is a file" if os.path.exists(root) else "does not exist"
@@ -202,11 +202,11 @@ def _state(entry: os.DirEntry) -> os.stat_result:
 
 
 def _entries(folder: str) -> list[os.DirEntry]:
-    if not os.path.isdir(folder):  # A class that only other parts have.
-        return []
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []  # A class that only other parts have.
     except OSError as error:
         raise errors.InputError(
             f"cannot read {folder}: {error.strerror}"
