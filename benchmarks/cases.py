@@ -4,7 +4,7 @@ import dataclasses
 import operator
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks import comparison, table, worker
@@ -27,7 +27,7 @@ _MEMORY_STEPS = 5
 # Matrix products of a turn for the peak.
 _PEAK_PRODUCTS = 5
 # A training step's backward pass costs two forward passes.
-_PASSES = {"train": 3, "forward": 1}
+PASSES = {"train": 3, "forward": 1}
 
 _SPEEDUPS = {"train": 2.5, "forward": 1.5}
 _PEAK_SHARE = 0.35
@@ -36,40 +36,45 @@ _FIRST_STEP_SECONDS = 15
 
 
 def measure(
-    subject: Subject, cases: Sequence[str], referee: Referee
-) -> list[Row]:
-    """A row for each case.
+    subject: Subject,
+    cases: Sequence[str],
+    referee: Referee,
+    report: Callable[[Row], None],
+) -> None:
+    """Measures a row for each case.
 
     Args:
       subject: Supernet to measure.
       cases: Some of `PAIRED` and `FRESH`.
       referee: Referee of the turns.
+      report: Function that takes each row as soon as it is measured.
     """
-    rows = []
     if set(cases) & set(PAIRED):
         with subject.ours() as ours, subject.official() as official:
             workers = (ours, official)
             referee.begin(f"peak, {subject}")
-            peaks = _peaks(subject, referee, workers)
-            for case in _PASSES:
+            peaks = matrix_peaks(subject, referee, workers)
+            for case in PASSES:
                 if case in cases:
                     referee.begin(f"{case}, {subject}")
-                    rows.append(_speed(case, subject, referee, workers, peaks))
+                    report(_speed(case, subject, referee, workers, peaks))
             if "update" in cases:
                 referee.begin(f"update, {subject}")
-                rows.append(_update(subject, referee, workers))
+                report(_update(subject, referee, workers))
     for case, fresh in (("first_step", _first_step), ("memory", _memory)):
         if case in cases:
             referee.begin(f"{case}, {subject}")
-            rows.append(fresh(subject, referee))
-    return rows
+            report(fresh(subject, referee))
 
 
-def _peaks(subject: Subject, referee: Referee, workers: Workers) -> list[float]:
+def matrix_peaks(
+    subject: Subject, referee: Referee, workers: Workers
+) -> list[float]:
     """FLOP per second of matrix products in each process."""
     requests = [{"count": _PEAK_PRODUCTS}] * subject.rounds
     times = referee.alternate("peak", workers, [requests] * 2)
-    return [2 * worker.PEAK_SIZE**3 / statistics.median(t) for t in times]
+    flop = 2 * worker.PEAK_SIZES[subject.device] ** 3
+    return [flop / statistics.median(t) for t in times]
 
 
 def _speed(
@@ -99,7 +104,7 @@ def _speed(
     ratio = statistics.median(
         theirs / ours for ours, theirs in zip(*times, strict=True)
     )
-    flop = [_PASSES[case] * subject.flop(subnet) for subnet in drawn]
+    flop = [PASSES[case] * subject.flop(subnet) for subnet in drawn]
     shares = [
         statistics.median(map(operator.truediv, flop, side)) / max(peaks)
         for side in times

@@ -38,6 +38,9 @@ class Subject:
       steps: Steps per turn.
       seed: Seed of weights, images and architectures.
       code: Folder of the official code; empty if no case needs it.
+      device: "cpu" or "gpu".
+      compile: Our flag of this name: "auto", "on" or "off".
+      python: Interpreter of the official code's process.
     """
 
     model: str
@@ -47,6 +50,9 @@ class Subject:
     steps: int
     seed: int
     code: str = ""
+    device: str = "cpu"
+    compile: str = "auto"
+    python: str = sys.executable
 
     def __str__(self) -> str:
         return f"{self.model}, {self.precision}"
@@ -66,13 +72,23 @@ class Subject:
         parts = cost.macs_by_part(NETWORK, architecture)
         return 2 * self.batch_size * sum(parts.values())
 
-    def ours(self) -> worker.Worker:
-        """Starts this package's process."""
-        return worker.Worker("benchmarks.ours", **dataclasses.asdict(self))
+    def ours(self, compile_cache: str = "") -> worker.Worker:
+        """Starts this package's process.
+
+        Args:
+          compile_cache: Our flag of this name.
+        """
+        return worker.Worker(
+            "benchmarks.ours",
+            subject=dataclasses.asdict(self),
+            compile_cache=compile_cache,
+        )
 
     def official(self) -> worker.Worker:
         """Starts the official code's process."""
-        return worker.Worker("benchmarks.official", **dataclasses.asdict(self))
+        return worker.Worker(
+            "benchmarks.official", self.python, subject=dataclasses.asdict(self)
+        )
 
 
 class Referee:

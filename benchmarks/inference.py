@@ -15,11 +15,18 @@ BATCH_SIZES = (1, 32)
 
 
 def measure(
-    subject: comparison.Subject, referee: comparison.Referee
-) -> list[table.Row]:
-    """A row for each batch size, for the published subnet of the space.
+    subject: comparison.Subject,
+    referee: comparison.Referee,
+    report: Callable[[table.Row], None],
+) -> None:
+    """Measures each batch size, with the published subnet of the space.
 
     A turn classifies the same number of images with each batch size.
+
+    Args:
+      subject: Supernet whose space is taken.
+      referee: Referee of the turns.
+      report: Function that takes each row as soon as it is measured.
     """
 
     def start(role: str) -> worker.Worker:
@@ -27,7 +34,6 @@ def measure(
             "benchmarks.inference", role=role, folder=folder, seed=subject.seed
         )
 
-    rows = []
     referee.begin(f"inference, {subject}")
     with tempfile.TemporaryDirectory() as folder:
         with start("export") as exporter:
@@ -45,8 +51,7 @@ def measure(
                 ratio = theirs / mine
                 target = table.Target("≥ 1×", ratio >= 1)
                 name = f"inference, batch {size}"
-                rows.append(table.timed(name, subject, times, ratio, [target]))
-    return rows
+                report(table.timed(name, subject, times, ratio, [target]))
 
 
 def export(folder: pathlib.Path, model: str) -> None:

@@ -4,7 +4,7 @@ import collections.abc
 import math
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,6 +42,8 @@ class Official:
         torch.manual_seed(subject.seed)
         network, batch = comparison.NETWORK, subject.batch_size
         allocation = subject.space.allocation
+        self._kind = subject.device
+        self._device = {"cpu": "cpu", "gpu": "cuda"}[subject.device]
         self._dtype = getattr(torch, subject.precision)
         self._supernet = _supernet_class(subject.code)(
             img_size=network.image_size,
@@ -57,7 +59,7 @@ class Official:
             max_relative_position=network.max_relative_offset,
             change_qkv=True,
             drop_path_rate=network.drop_path,
-        )
+        ).to(self._device)
         recipe = training_config.TrainingConfig()
         self._smoothing = recipe.label_smoothing
         self._optimizer = torch.optim.AdamW(
@@ -65,19 +67,33 @@ class Official:
             recipe.learning_rate,
             weight_decay=recipe.weight_decay,
         )
-        self._images = torch.randn(batch, network.channels, *network.input_size)
-        self._labels = torch.randint(network.num_classes, [batch])
+        self._images = torch.randn(
+            batch, network.channels, *network.input_size, device=self._device
+        )
+        self._labels = torch.randint(
+            network.num_classes, [batch], device=self._device
+        )
 
-    def train(self, architectures: list[Mapping[str, Any]]) -> list[float]:
-        """Seconds that a training step of each architecture takes."""
+    def train(
+        self, architectures: list[Mapping[str, Any]], together: bool = False
+    ) -> list[float]:
+        """Seconds that a training step of each architecture takes.
+
+        Args:
+          architectures: Architectures to train.
+          together: Whether to wait for a GPU in the end only, and to return
+            the mean for each.
+        """
         self._supernet.train()
-        return worker.time_each(self._step, architectures)
+        return self._time(self._step, architectures, together)
 
     @torch.inference_mode()
-    def forward(self, architectures: list[Mapping[str, Any]]) -> list[float]:
-        """Seconds that a forward pass of each architecture takes."""
+    def forward(
+        self, architectures: list[Mapping[str, Any]], together: bool = False
+    ) -> list[float]:
+        """Seconds that a forward pass takes. The arguments are `train`'s."""
         self._supernet.eval()
-        return worker.time_each(self._logits, architectures)
+        return self._time(self._logits, architectures, together)
 
     def update(
         self, architecture: Mapping[str, Any], count: int
@@ -88,14 +104,26 @@ class Official:
         """
         self._supernet.train()
         self._step(architecture)
-        return worker.time_each(lambda _: self._optimizer.step(), range(count))
+        return self._time(
+            lambda _: self._optimizer.step(), range(count), together=True
+        )
+
+    def memory(self) -> list[float]:
+        """The GPU memory that was in use at its highest, in bytes."""
+        return [torch.cuda.max_memory_allocated()]
+
+    def describe(self) -> list[str]:
+        """The library and its version."""
+        return [f"the official code on torch {torch.__version__}"]
 
     def peak(self, count: int) -> list[float]:
         """Seconds of each matrix product."""
-        shape = [2, worker.PEAK_SIZE, worker.PEAK_SIZE]
-        left, right = torch.randn(shape).to(self._dtype)
+        size = worker.PEAK_SIZES[self._kind]
+        factors = torch.randn([2, size, size], device=self._device)
+        left, right = factors.to(self._dtype)
         left @ right
-        return worker.time_each(lambda _: left @ right, range(count))
+        self._wait()
+        return self._time(lambda _: left @ right, range(count), together=True)
 
     def _logits(self, architecture: Mapping[str, Any]) -> torch.Tensor:
         depth = architecture["depth"]
@@ -119,23 +147,42 @@ class Official:
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
-        loss.item()
 
     def _autocast(self) -> torch.autocast:
         mixed = self._dtype != torch.float32
-        return torch.autocast("cpu", torch.bfloat16, enabled=mixed)
+        return torch.autocast(self._device, torch.bfloat16, enabled=mixed)
+
+    def _time(
+        self,
+        call: Callable[[Any], Any],
+        items: Sequence[Any],
+        together: bool,
+    ) -> list[float]:
+        """Seconds of each call, or the mean of all, one after the other."""
+        if together:
+            return worker.time_together(call, items, self._wait)
+        return worker.time_each(lambda item: (call(item), self._wait()), items)
+
+    def _wait(self) -> None:
+        """Waits for the device's work."""
+        if self._device == "cuda":
+            torch.cuda.synchronize()
 
 
 def main() -> None:
     """Serves the cases to the parent process."""
     torch.set_num_threads(cores.available())
-    official = Official(comparison.Subject(**worker.settings()))
+    torch.backends.cuda.matmul.allow_tf32 = True  # As our --tf32.
+    torch.backends.cudnn.allow_tf32 = True
+    official = Official(comparison.Subject(**worker.settings()["subject"]))
     worker.serve(
         {
             "train": official.train,
             "forward": official.forward,
             "update": official.update,
             "peak": official.peak,
+            "memory": official.memory,
+            "describe": official.describe,
         }
     )
 

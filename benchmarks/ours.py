@@ -1,7 +1,8 @@
 """The process that times this package's supernet."""
 
 import functools
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -10,7 +11,14 @@ from benchmarks import comparison, worker
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.experiment import training_config
 from tf_autoformer.space import extents
-from tf_autoformer.supernet import cores, parallel
+from tf_autoformer.supernet import (
+    compilation,
+    cores,
+    packing,
+    parallel,
+    parts,
+)
+from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import state as state_lib
 from tf_autoformer.training import step as step_lib
 
@@ -28,6 +36,8 @@ class Ours:
 
     def __init__(self, subject: comparison.Subject):
         network, batch = comparison.NETWORK, subject.batch_size
+        self._device = subject.device
+        self._taken = 0
         self._dtype = tf.dtypes.as_dtype(subject.precision)
         recipe = training_config.TrainingConfig(
             batch_size=batch,
@@ -51,16 +61,23 @@ class Ours:
         )
         self._targets = tf.one_hot(labels, network.num_classes)
 
-    def train(self, architectures: list[Mapping[str, Any]]) -> list[float]:
-        """Seconds that a training step of each architecture takes."""
+    def train(
+        self, architectures: list[Mapping[str, Any]], together: bool = False
+    ) -> list[float]:
+        """Seconds that a training step of each architecture takes.
+
+        Args:
+          architectures: Architectures to train.
+          together: Whether to wait for a GPU in the end only, as a training
+            does, and to return the mean for each.
+        """
 
         def step(architecture: Architecture) -> None:
-            paths = [architecture]
-            self._step(self._images, self._targets, paths).losses.numpy()
+            self._taken += 1
+            self._step(self._images, self._targets, [architecture], self._taken)
 
-        return worker.time_each(
-            step, map(Architecture.from_dict, architectures)
-        )
+        paths = list(map(Architecture.from_dict, architectures))
+        return self._time(step, paths, together)
 
     def trace(self, architecture: Mapping[str, Any]) -> None:
         """Traces the training step of an architecture without running it."""
@@ -71,15 +88,13 @@ class Ours:
             0,
         )
 
-    def forward(self, architectures: list[Mapping[str, Any]]) -> list[float]:
-        """Seconds that a forward pass of each architecture takes."""
-
-        def forward(architecture: Architecture) -> None:
-            self._forward(self._images, architecture).numpy()
-
-        return worker.time_each(
-            forward, map(Architecture.from_dict, architectures)
-        )
+    def forward(
+        self, architectures: list[Mapping[str, Any]], together: bool = False
+    ) -> list[float]:
+        """Seconds that a forward pass takes. The arguments are `train`'s."""
+        forward = functools.partial(self._forward, self._images)
+        paths = list(map(Architecture.from_dict, architectures))
+        return self._time(forward, paths, together)
 
     def update(
         self, architecture: Mapping[str, Any], count: int
@@ -87,60 +102,113 @@ class Ours:
         """Seconds of each update by the optimizer alone, gradients given."""
         update = self.updater(architecture)
         update()
-        return worker.time_each(lambda _: update(), range(count))
+        return self._time(lambda _: update(), range(count), together=True)
 
     def updater(self, architecture: Mapping[str, Any]) -> Callable[[], None]:
         """The optimizer's update of an architecture with random gradients."""
-        subnet = extents.of(Architecture.from_dict(architecture))
-        weights = self._supernet.slices(subnet)
-        variables = tf.nest.flatten(self._supernet.variables_of(weights))
+        model, optimizer = self._supernet.model, self._optimizer
+        subnet = supernet_lib.extent_tensors(
+            Architecture.from_dict(architecture)
+        )
         gradients = [
-            tf.random.normal(weight.shape)
-            for weight in tf.nest.flatten(weights)
+            packing.pack([tf.random.normal(s) for s in tf.nest.flatten(part)])
+            for part in parts.grouped(model, parts.shapes(model, subnet))
         ]
 
-        def update(gradients: list[tf.Tensor]) -> None:
-            self._optimizer.apply_gradients(
-                zip(gradients, variables, strict=True),
-                skip_gradients_aggregation=True,
-            )
+        def update(gradients: list[tf.Tensor], subnet: extents.Extents) -> None:
+            shapes = parts.shapes(model, subnet)
+            variables = self._supernet.variables_of(shapes)
+            rates = optimizer.rates()
+            for packed, *part in zip(
+                gradients,
+                *(parts.grouped(model, each) for each in (shapes, variables)),
+                strict=True,
+            ):
+                optimizer.update_packed(
+                    packed, *map(tf.nest.flatten, part), rates
+                )
+            optimizer.iterations.assign_add(1)
 
-        depth = len(subnet.num_heads)
+        depth = architecture["depth"]
         if depth not in self._updates:
             # The sizes are unknown, as in a training step.
-            specs = [tf.TensorSpec([None] * len(v.shape)) for v in variables]
             self._updates[depth] = tf.function(
-                update, input_signature=[specs], autograph=False
+                update,
+                input_signature=[
+                    [tf.TensorSpec([None])] * len(gradients),
+                    tf.nest.map_structure(tf.TensorSpec.from_tensor, subnet),
+                ],
+                autograph=False,
             )
-        return functools.partial(self._updates[depth], gradients)
+        return functools.partial(self._updates[depth], gradients, subnet)
+
+    def memory(self) -> list[float]:
+        """The GPU memory that was in use at its highest, in bytes."""
+        return [tf.config.experimental.get_memory_info("GPU:0")["peak"]]
+
+    def describe(self) -> list[str]:
+        """The GPU's name."""
+        gpu = tf.config.list_physical_devices("GPU")[0]
+        details = tf.config.experimental.get_device_details(gpu)
+        return [details.get("device_name", "a GPU")]
 
     def peak(self, count: int) -> list[float]:
-        """Seconds of each matrix product, with one running on each core."""
-        products = cores.available()
-        shape = [1 + products, worker.PEAK_SIZE, worker.PEAK_SIZE]
+        """Seconds of each matrix product.
+
+        One runs on each core, or one on the GPU.
+        """
+        size = worker.PEAK_SIZES[self._device]
+        products = cores.available() if self._device == "cpu" else 1
+        shape = [1 + products, size, size]
         factors = tf.cast(tf.random.normal(shape), self._dtype)
 
-        @functools.partial(tf.function, autograph=False)
+        @functools.partial(
+            tf.function, autograph=False, jit_compile=self._supernet.compiled
+        )
         def multiply(factors: list[tf.Tensor]) -> list[tf.Tensor]:
             left, *rights = factors
             return [tf.matmul(left, right) for right in rights]
 
         factors = tf.unstack(factors)
         multiply(factors)
-        seconds = worker.time_each(multiply, [factors] * count)
+        seconds = self._time(lambda _: multiply(factors), range(count), True)
         return [each / products for each in seconds]
+
+    def _time(
+        self, call: Callable[[Any], Any], items: Sequence[Any], together: bool
+    ) -> list[float]:
+        """Seconds of each call, or the mean of all, one after the other."""
+        if together:
+            return worker.time_together(call, items, _wait)
+        return worker.time_each(lambda item: (call(item), _wait()), items)
+
+
+def _wait() -> None:
+    """Waits for the devices' work."""
+    tf.test.experimental.sync_devices()
 
 
 def main() -> None:
     """Serves the cases to the parent process."""
+    settings = worker.settings()
+    subject = comparison.Subject(**settings["subject"])
+    compilation.use(subject.compile, settings["compile_cache"])
+    gpus = tf.config.list_physical_devices("GPU")
+    if subject.device == "gpu":
+        if not gpus:
+            sys.exit("error: device is gpu, but TensorFlow finds no GPU")
+        for gpu in gpus:  # The official code needs some of the memory.
+            tf.config.experimental.set_memory_growth(gpu, True)
     parallel.use_cores()
-    ours = Ours(comparison.Subject(**worker.settings()))
+    ours = Ours(subject)
     worker.serve(
         {
             "train": ours.train,
             "forward": ours.forward,
             "update": ours.update,
             "peak": ours.peak,
+            "memory": ours.memory,
+            "describe": ours.describe,
         }
     )
 

@@ -12,12 +12,15 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from benchmarks import comparison
+from benchmarks import comparison, worker
 from tf_autoformer import errors, files
 from tf_autoformer.supernet import cores
 
-_BEGIN = "<!-- table: begin -->"
-_END = "<!-- table: end -->"
+# By the device, as a page may have a table of each.
+_MARKS = {
+    device: (f"<!-- {name}: begin -->", f"<!-- {name}: end -->")
+    for device, name in (("cpu", "table"), ("gpu", "table on a GPU"))
+}
 _LIBRARIES = ("tensorflow", "torch", "onnxruntime", "tf2onnx", "numpy")
 _HEADER = (
     *("case", "model", "precision", "ours", "other side", "ratio"),
@@ -98,29 +101,41 @@ def timed(
     )
 
 
-def markdown(rows: Sequence[Row], command: str) -> str:
+def markdown(
+    rows: Sequence[Row], command: str, device: str = "cpu", machine: str = ""
+) -> str:
     """The table, and below it how to read it and where it was measured.
 
     Args:
       rows: Rows of the table, in its order.
       command: Command that made the table.
+      device: Device of the benchmark: "cpu" or "gpu".
+      machine: Further words on the machine.
     """
-    lines = [_HEADER, ["---"] * len(_HEADER)]
-    for row in rows:
-        met = ("yes" if target.met else "no" for target in row.targets)
-        lines.append(
-            [
-                *row[:6],
-                ", ".join(target.text for target in row.targets) or "–",
-                ", ".join(met) or "–",
-                *([f"{share:.0%}" for share in row.shares] or ["–", "–"]),
-            ]
-        )
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return "\n\n".join([table, _legend(rows), provenance(command)]) + "\n"
+    head = [_joined(_HEADER), _joined(["---"] * len(_HEADER))]
+    table = "\n".join([*head, *map(line, rows)])
+    source = provenance(command, machine)
+    return "\n\n".join([table, _legend(rows, device), source]) + "\n"
 
 
-def _legend(rows: Sequence[Row]) -> str:
+def line(row: Row) -> str:
+    """A row as a line of the table."""
+    met = ("yes" if target.met else "no" for target in row.targets)
+    return _joined(
+        [
+            *row[:6],
+            ", ".join(target.text for target in row.targets) or "–",
+            ", ".join(met) or "–",
+            *([f"{share:.0%}" for share in row.shares] or ["–", "–"]),
+        ]
+    )
+
+
+def _joined(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _legend(rows: Sequence[Row], device: str) -> str:
     peaks = {
         f"{row.model} {row.precision}": " / ".join(
             f"{peak / 1e9:,.0f}" for peak in row.raw["peaks"]
@@ -130,15 +145,22 @@ def _legend(rows: Sequence[Row]) -> str:
     }
     text = (
         "Times are medians. The ratio says how many times as fast our side is. "
-        "For memory, it is our bytes over the other side's. For `update`, it "
-        "is our time for the smallest subnet over our time for the largest."
+        "For memory, it is our bytes over the other side's."
     )
+    each = ""
+    if device == "cpu":
+        text += (
+            " For `update`, it is our time for the smallest subnet over our "
+            "time for the largest."
+        )
+        each = " (one product on each core)"
     if peaks:
         listed = ", ".join(f"{name} {pair}" for name, pair in peaks.items())
+        size = worker.PEAK_SIZES[device]
         text += (
-            " A peak is the speed of a 2048 × 2048 matrix product in GFLOP/s. "
-            "The shares are of the larger of two peaks, TensorFlow (one "
-            f"product on each core) / PyTorch: {listed}."
+            f" A peak is the speed of a {size} × {size} matrix product in "
+            "GFLOP/s. The shares are of the larger of two peaks, "
+            f"TensorFlow{each} / PyTorch: {listed}."
         )
     return textwrap.fill(text, 80)
 
@@ -161,8 +183,13 @@ def command(module: str, options: Any, names: Sequence[str]) -> str:
     return " ".join(words)
 
 
-def provenance(command: str) -> str:
-    """The command, the machine and the versions behind a table."""
+def provenance(command: str, machine: str = "") -> str:
+    """The command, the machine and the versions behind a table.
+
+    Args:
+      command: Command that made the table.
+      machine: Further words on the machine.
+    """
     versions = []
     for library in _LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -172,6 +199,8 @@ def provenance(command: str) -> str:
         f"{cores.available()} cores; "
         f"Python {platform.python_version()}, {', '.join(versions)}."
     )
+    if machine:
+        text += f" {machine}."
     return f"    {command}\n\n{textwrap.fill(text, 80)}"
 
 
@@ -184,8 +213,12 @@ def _cpu() -> str:
     return found.group(1).strip() if found else platform.machine()
 
 
-def split(path: pathlib.Path) -> tuple[str, str]:
+def split(path: pathlib.Path, device: str = "cpu") -> tuple[str, str]:
     """The text before and after the table in a file, with the marks.
+
+    Args:
+      path: Markdown file.
+      device: Device of the table.
 
     Raises:
       InputError: The file cannot be read, or the table is not marked.
@@ -194,20 +227,26 @@ def split(path: pathlib.Path) -> tuple[str, str]:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise errors.InputError(f"cannot read {path}: {error}") from error
-    before, begin, rest = text.partition(f"{_BEGIN}\n")
-    _, end, after = rest.partition(f"{_END}\n")
+    first, last = _MARKS[device]
+    before, begin, rest = text.partition(f"{first}\n")
+    _, end, after = rest.partition(f"{last}\n")
     if not begin or not end:
         raise errors.InputError(
-            f"{path} must have a line {_BEGIN} and after it one {_END}"
+            f"{path} must have a line {first} and after it one {last}"
         )
     return before + begin, end + after
 
 
-def update(path: pathlib.Path, table: str) -> None:
+def update(path: pathlib.Path, table: str, device: str = "cpu") -> None:
     """Replaces the table in a file.
+
+    Args:
+      path: Markdown file.
+      table: The new table, with what is below it.
+      device: Device of the table.
 
     Raises:
       InputError: The file cannot be read, or the table is not marked.
     """
-    before, after = split(path)
+    before, after = split(path, device)
     files.write_text(path, f"{before}\n{table}\n{after}")

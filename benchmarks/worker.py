@@ -8,13 +8,13 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tf_autoformer import errors
 
 # Rows of the square matrices whose product gives the peak.
-PEAK_SIZE = 2048
+PEAK_SIZES = {"cpu": 2048, "gpu": 8192}
 _ROOT = pathlib.Path(__file__).parents[1]
 
 
@@ -23,16 +23,19 @@ class Worker:
 
     Args:
       module: Module to run. Its main calls `serve`.
+      python: Interpreter that runs it.
       **settings: Values that `settings` returns in the process.
     """
 
-    def __init__(self, module: str, **settings: Any):
+    def __init__(
+        self, module: str, python: str = sys.executable, **settings: Any
+    ):
         self._module = module
         # A separate pipe for the replies, because libraries print on stdout.
         replies, write = os.pipe()
         self._replies = os.fdopen(replies)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, json.dumps(settings), str(write)],
+            [python, "-m", module, json.dumps(settings), str(write)],
             stdin=subprocess.PIPE,
             stdout=sys.stderr,
             text=True,
@@ -112,3 +115,20 @@ def time_each(call: Callable[[Any], Any], items: Iterable[Any]) -> list[float]:
         call(item)
         seconds.append(time.perf_counter() - start)
     return seconds
+
+
+def time_together(
+    call: Callable[[Any], Any], items: Sequence[Any], wait: Callable[[], Any]
+) -> list[float]:
+    """The mean seconds of a call, once for each item.
+
+    Args:
+      call: Function that may return before its work on a GPU is done.
+      items: Arguments of the calls.
+      wait: Function that waits for all work.
+    """
+    start = time.perf_counter()
+    for item in items:
+        call(item)
+    wait()
+    return [(time.perf_counter() - start) / len(items)] * len(items)

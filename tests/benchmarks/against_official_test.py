@@ -46,6 +46,15 @@ class FlagsTest(processes.MistakeTest):
                 [official, "--precisions=bfloat16", "--cases=update"],
                 "precisions is bfloat16; it must have float32 for update",
             ),
+            (
+                [official, "--device=gpu", "--cases=inference"],
+                "cases is 'inference'; it must be some of train, forward, upd",
+            ),
+            ([official, "--device=tpu"], "device=tpu"),
+            (
+                [official, "--official_python=/none"],
+                "official_python is '/none'; it must be an interpreter that",
+            ),
             ([official, "--batch_size=0"], "batch_size=0"),
             ([official, "--rounds=0"], "rounds=0"),
             ([official, "--steps=x"], "steps=x"),

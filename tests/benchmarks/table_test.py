@@ -133,6 +133,15 @@ class UpdateTest(absltest.TestCase):
             between = found[len(before.encode()) : -len(after.encode())]
             self.assertEqual(between.decode(), f"\n{text}\n")
 
+    def test_the_table_of_a_gpu_is_another(self):
+        begin = "<!-- table on a GPU: begin -->\n"
+        end = "<!-- table on a GPU: end -->\n"
+        self.path.write_text(f"{BEGIN}old\n{END}{begin}old{end}")
+        table.update(self.path, "new", "gpu")
+        self.assertEqual(
+            self.path.read_text(), f"{BEGIN}old\n{END}{begin}\nnew\n{end}"
+        )
+
     def test_a_file_without_both_marks_in_their_order_is_refused(self):
         for text in (
             "",
