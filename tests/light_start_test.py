@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Sequence
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 
@@ -105,7 +106,12 @@ class LightStartTest(parameterized.TestCase):
         self.assertIn(" 10 classes", result.stdout)
 
     def test_describe_draws(self):
-        picture = pathlib.Path(self.create_tempdir().full_path) / "picture.png"
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        picture = folder / "picture.png"
+        # Matplotlib warns if it cannot write to its own, as under Bazel.
+        self.enter_context(
+            mock.patch.dict("os.environ", MPLCONFIGDIR=str(folder))
+        )
         result = run(
             "describe",
             "--architecture=autoformer_s",

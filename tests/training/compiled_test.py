@@ -1,6 +1,7 @@
 """The step that XLA compiles, against the one that TensorFlow runs."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -144,11 +145,18 @@ class ProgramsTest(absltest.TestCase):
                 check=False,
             )
             self.assertEqual(result.returncode, 0, result.stderr[-2000:])
-            first, last, traces, distinct = map(int, result.stdout.split()[-4:])
-        self.assertGreater(first, 20)
+            found = json.loads(result.stdout.splitlines()[-1])
+        ahead, first, last = found["gradients"]
+        self.assertGreater(ahead, 20)
+        self.assertEqual([ahead, ahead], [first, last])
+        ahead, first, last = found["updates"]
+        self.assertEqual(ahead, 0)
+        self.assertGreater(first, 5)
         self.assertEqual(first, last)
-        self.assertEqual(traces, 2)
-        self.assertGreater(distinct, 30)
+        # One for each depth, and one to compile ahead.
+        self.assertEqual(found["traces"], 3)
+        self.assertGreater(found["distinct"], 30)
+        self.assertEqual(found["changed"], 0)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tf_autoformer.data import pipeline
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.experiment import workdir as workdir_lib
+from tf_autoformer.supernet import compilation, parts
 from tf_autoformer.training import (
     loop,
     run_config,
@@ -171,6 +172,24 @@ class PartsTest(WiringTest):
                 for step in range(30):
                     trainer._profile(step, profiling)
             self.assertEqual(wanted.called, told)
+
+    def test_xla_compiles_ahead_what_all_steps_need(self):
+        ahead = self.enter_context(
+            mock.patch.object(
+                step.TrainStep, "compile_ahead", side_effect=KeyError("ahead")
+            )
+        )
+        self.trainer()._compile(None, None)
+        ahead.assert_not_called()
+        self.folder = self.folder.with_name("compiled")
+        with mock.patch.object(compilation, "in_use", return_value=True):
+            trainer = self.trainer()
+        with self.assertRaisesRegex(KeyError, "ahead"):
+            trainer.train()
+        images, targets, subnets = ahead.call_args.args
+        self.assertEqual(images.shape, [BATCH, 8, 8, 3])
+        self.assertEqual(targets.shape, [BATCH, 10])
+        self.assertEqual(subnets, parts.samples(tiny.SMALL_SPACE))
 
     def test_parts_of_a_batch_count_in_the_check_of_shares(self):
         self.trainer(replicas=2, batch_size=8, accumulation=4)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import extents
+from tf_autoformer.space import extents, search_space
 from tf_autoformer.space import model as model_lib
 
 Value = TypeVar("Value")
@@ -58,6 +58,27 @@ def sizes(architecture: architecture_lib.Architecture) -> set[tuple[Any, ...]]:
         for heads, hidden in blocks
         for part in (("ends",), ("heads", heads), ("hidden", hidden))
     }
+
+
+def samples(
+    space: search_space.SearchSpace,
+) -> list[architecture_lib.Architecture]:
+    """Subnets of one block that have each part in each of its sizes.
+
+    Args:
+      space: Architectures whose parts are meant.
+    """
+    heads, ratios = space.num_heads, space.mlp_ratios
+    return [
+        architecture_lib.Architecture(
+            embed_dim,
+            1,
+            (heads[index % len(heads)],),
+            (ratios[index % len(ratios)],),
+        )
+        for embed_dim in space.embed_dims
+        for index in range(max(len(heads), len(ratios)))
+    ]
 
 
 def layers(

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import logging
 import random
+import time
 from typing import Any
 
 import tensorflow as tf
@@ -158,7 +159,9 @@ class Trainer:
             ):
                 if step == start:
                     self._show(step + 1, images)
-                    # Not before: the first batch may take long.
+                    with meter.paused():
+                        self._compile(images, targets)
+                    # Not before: all this may take long.
                     stack.enter_context(stop)
                 self._profile(step - start, profiling)
                 paths = self.state.sampler.sample()
@@ -196,12 +199,6 @@ class Trainer:
             f"{cost.params(model, space.smallest):,}",
             f"{cost.params(model, space.largest):,}",
         )
-        if self.state.supernet.compiled:
-            _LOGGER.info(
-                "XLA compiles the network for each of %d embedding dimensions, "
-                "when a step first has it; these steps take longer",
-                len(space.embed_dims),
-            )
         _LOGGER.info(
             "%s at step %d of %d, replicas: %d",
             "continuing" if start else "starting",
@@ -229,6 +226,29 @@ class Trainer:
         """Puts a replica's images on TensorBoard."""
         local = self._strategy.experimental_local_results(images)[0]
         self._summaries.images(step, local)
+
+    def _compile(self, images: tf.Tensor, targets: tf.Tensor) -> None:
+        """Compiles what steps will need of XLA, if they need anything.
+
+        Updates are compiled by the steps that first need them.
+        """
+        if not self.state.supernet.compiled:
+            return
+        subnets = parts.samples(self.experiment.space)
+        _LOGGER.info(
+            "XLA compiles the parts of the network in %d sizes",
+            len(set().union(*map(parts.sizes, subnets))),
+        )
+        start = time.monotonic()
+        meter = progress.Meter(0, len(subnets), "subnets", "compiling")
+        with meter:
+            for done, _ in enumerate(
+                self._step.compile_ahead(images, targets, subnets), 1
+            ):
+                meter.advance(done)
+                if meter.due:
+                    _LOGGER.info(meter.line(done))
+        _LOGGER.info("compiled in %.0f s", time.monotonic() - start)
 
     def _profile(self, step: int, profiling: contextlib.ExitStack) -> None:
         """Starts or ends the profile, if one is wanted."""

@@ -1,6 +1,7 @@
 """One training step: Algorithm 1 under tf.function and tf.distribute."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent import futures
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -116,6 +117,38 @@ class TrainStep:
             loss, found = self._other(images, found, first, subnet, step)
             losses.append(loss)
         return self._last(losses, found.gradients, first)
+
+    def compile_ahead(
+        self,
+        images: tf.Tensor,
+        targets: tf.Tensor,
+        subnets: Sequence[architecture_lib.Architecture],
+    ) -> Iterator[None]:
+        """Has XLA compile programs of several subnets at the same time.
+
+        It finds the gradients of each subnet, and updates nothing. Programs of
+        the update are compiled by the first steps.
+
+        Args:
+          images: Images. See `__call__`.
+          targets: Targets. See `__call__`.
+          subnets: Subnets that have the parts' sizes. See `parts.samples`.
+
+        Yields:
+          None for each subnet that is done.
+        """
+        step = tf.constant(0)
+        arguments = [
+            (images, targets, supernet_lib.extent_tensors(subnet), step)
+            for subnet in subnets
+        ]
+        # Traced here, or each thread would trace it.
+        learn = self._first.get_concrete_function(*arguments[0])
+        with futures.ThreadPoolExecutor(len(subnets)) as pool:
+            work = [pool.submit(learn, *each) for each in arguments]
+            for done in futures.as_completed(work):
+                done.result()
+                yield
 
     @property
     def traces(self) -> int:
