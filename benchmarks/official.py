@@ -181,6 +181,7 @@ def main() -> None:
             "forward": official.forward,
             "update": official.update,
             "peak": official.peak,
+            "prepare": list,  # Nothing.
             "memory": official.memory,
             "describe": official.describe,
         }

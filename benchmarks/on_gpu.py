@@ -38,8 +38,9 @@ def measure(
 ) -> str:
     """Measures both sides on one card, one turn after the other.
 
-    All architectures have the largest embedding dimension. XLA compiles
-    programs for each dimension, which would take most of the time.
+    All architectures have the largest embedding dimension. Otherwise the
+    programs of the forward pass and of the update would take most of the time,
+    as XLA compiles them for each dimension.
 
     Args:
       subject: Supernet to measure.
@@ -109,6 +110,7 @@ def _first_step(
     process: comparison.worker.Worker, architecture: object, start: float
 ) -> float:
     """Seconds from the start of a process to the end of its first step."""
+    process.ask("prepare")
     process.ask("train", architectures=[architecture])
     return time.perf_counter() - start
 

@@ -29,6 +29,8 @@ class Side:
         self.asked.append((case, arguments))
         if case == "memory":
             return [2**30 * self._factor]
+        if case == "prepare":
+            return []
         if case == "describe":
             return [f"side {self._factor}"]
         count = arguments.get("count") or len(arguments["architectures"])
@@ -136,6 +138,11 @@ class OnGpuTest(absltest.TestCase):
         timed = sizes([*first["architectures"], *second["architectures"]])
         for known, needed in zip(sizes(paths), timed, strict=True):
             self.assertContainsSubset(needed, known)
+
+    def test_the_first_step_has_what_a_training_does_before_it(self):
+        self._measure("first_step")
+        for side in (self.ours, self.official):
+            self.assertEqual(side.asked[0][0], "prepare")
 
     def test_only_what_is_asked_for_is_measured(self):
         self._measure("memory")

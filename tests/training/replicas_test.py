@@ -1,6 +1,9 @@
 """One and two replicas train alike, whatever is switched on."""
 
+from unittest import mock
+
 import numpy as np
+import tensorflow as tf
 from absl.testing import absltest
 
 from tests.helpers import tiny, trainings
@@ -39,7 +42,22 @@ class ReplicasTest(absltest.TestCase):
         return two
 
     def test_on_a_single_path_over_10_steps(self):
-        self._check(trainings.draw(10, space=SPACE), None)
+        context = tf.distribute.ReplicaContext
+        summed = self.enter_context(
+            mock.patch.object(
+                context,
+                "all_reduce",
+                autospec=True,
+                side_effect=context.all_reduce,
+            )
+        )
+
+        two = self._check(trainings.draw(10, space=SPACE), None)
+
+        # One vector of each replica, in each graph.
+        self.assertEqual(summed.call_count, 2 * two.step.traces)
+        for call in summed.call_args_list:
+            self.assertEqual(call.args[2].shape.rank, 1)
 
     def test_on_several_paths_with_all_that_a_step_can_do(self):
         images, targets = trainings.data(4)

@@ -283,13 +283,7 @@ class TrainStep:
         """
         state, supernet = self._state, self._state.supernet
         optimizer, guard = state.optimizer, state.guard
-        context = tf.distribute.get_replica_context()
-        losses, *gradients = context.all_reduce(
-            # Arguments of a graph are on no device, which is where the sum
-            # would be put.
-            "SUM",
-            [tf.identity(term) for term in (tf.stack(losses), *gradients)],
-        )
+        losses, *gradients = _summed([tf.stack(losses), *gradients])
         gradients = guard.unscaled(gradients)
         norm = tf.linalg.global_norm(gradients)
         finite = tf.math.is_finite(tf.reduce_sum(losses) + norm)
@@ -336,3 +330,12 @@ class TrainStep:
         rows = recipe.batch_size // context.num_replicas_in_sync
         start = context.replica_id_in_sync_group * rows
         return noise[start : start + rows]
+
+
+def _summed(vectors: list[tf.Tensor]) -> list[tf.Tensor]:
+    """The sums of vectors over the replicas, in one all-reduce."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return vectors
+    total = context.all_reduce("SUM", tf.concat(vectors, axis=0))
+    return tf.split(total, list(map(tf.size, vectors)), num=len(vectors))
