@@ -2,22 +2,32 @@ r"""Compares the speed of the training pipeline with that of the training.
 
   python -m benchmarks.input_pipeline --update=docs/training.md
 
-Both sides run on all cores of the CPU and take turns. Run nothing else on the
+With --timm also with that of timm's pipeline, which the official code uses:
+
+  pip install --no-deps timm==0.3.2 torchvision
+
+All sides run on all cores of the CPU and take turns. Run nothing else on the
 machine at the same time.
 """
 
 import dataclasses
+import importlib.util
 import pathlib
 import statistics
 import tempfile
 
 from benchmarks import comparison, table, worker
 from tf_autoformer import binary, errors, rules
+from tf_autoformer.supernet import cores
 
 _PRECISIONS = ("float32", "bfloat16")
 _AIM = 3
 # Options that the table's command shows.
-_SHOWN = ("photographs", "batch_size", "rounds", "steps")
+_SHOWN = ("photographs", "batch_size", "rounds", "steps", "timm")
+# Batches of the pipelines for each step of a training, which is far slower.
+_BATCHES = 5
+# Images that a core should make in a second.
+_PER_CORE = 400
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,6 +39,7 @@ class Options:
       batch_size: Number of images in a step.
       rounds: Number of turns of each side.
       steps: Number of steps in a turn.
+      timm: Whether timm's pipeline is measured too.
       update: Markdown file whose table to replace.
     """
 
@@ -36,6 +47,7 @@ class Options:
     batch_size: int = rules.field(16, lower_bound=2)
     rounds: int = rules.field(8, lower_bound=1)
     steps: int = rules.field(5, lower_bound=1)
+    timm: bool = False
     update: pathlib.Path | None = None
 
 
@@ -48,7 +60,10 @@ def main(options: Options) -> None:
             f"batch_size is {options.batch_size}; it must be even, as "
             "neighbours are mixed"
         )
-    referee = comparison.Referee(len(_PRECISIONS) * options.rounds + 1)
+    if options.timm:
+        require("timm", "torchvision")
+    kinds = len(_PRECISIONS) + options.timm
+    referee = comparison.Referee(kinds * options.rounds + 1)
     with (
         tempfile.TemporaryDirectory() as folder,
         worker.Worker(
@@ -62,6 +77,9 @@ def main(options: Options) -> None:
         lines = _header("side", "images/s", "pipeline over training")
         for precision in _PRECISIONS:
             lines += _against_training(options, precision, batches, referee)
+        if options.timm:
+            lines += ["", *_header("pipeline", "images/s", "for each core")]
+            lines += _against_timm(options, folder, batches, referee)
         referee.begin("stages")
         stages = batches.ask("stages")
     lines += ["", *_header("stage", "µs an image on one core")]
@@ -95,8 +113,8 @@ def _against_training(
         for start in range(0, len(drawn), options.steps):
             turn = [s.to_dict() for s in drawn[start : start + options.steps]]
             seconds[0] += training.ask("train", architectures=turn)
-            # Far faster, so more batches.
-            seconds[1] += batches.ask("training", count=5 * options.steps)
+            count = _BATCHES * options.steps
+            seconds[1] += batches.ask("training", count=count)
             referee.end_round()
     trained = options.batch_size / statistics.median(seconds[0])
     made = 1 / statistics.median(seconds[1])
@@ -106,6 +124,47 @@ def _against_training(
         f"| pipeline | {made:,.0f} | {made / trained:.1f}× "
         f"(aim ≥ {_AIM}×: {verdict}) |",
     ]
+
+
+def _against_timm(
+    options: Options,
+    folder: str,
+    batches: worker.Worker,
+    referee: comparison.Referee,
+) -> list[str]:
+    """The rows of both pipelines, which take turns."""
+    referee.begin("timm")
+    with worker.Worker(
+        "benchmarks.timm_batches",
+        folder=folder,
+        batch_size=options.batch_size,
+        seed=0,
+    ) as timm:
+        requests = [{"count": _BATCHES * options.steps}] * options.rounds
+        times = referee.alternate("training", (batches, timm), [requests] * 2)
+    ours, theirs = (1 / statistics.median(seconds) for seconds in times)
+    each = ours / cores.available()
+    verdict = "met" if each >= _PER_CORE else "missed"
+    return [
+        f"| this package's, {ours / theirs:.2f}× as fast | {ours:,.0f} | "
+        f"{each:,.0f} (aim ≥ {_PER_CORE}: {verdict}) |",
+        f"| timm's, a process on each core | {theirs:,.0f} | "
+        f"{theirs / cores.available():,.0f} |",
+    ]
+
+
+def require(*libraries: str) -> None:
+    """Fails if a library is missing.
+
+    Raises:
+      InputError: One is.
+    """
+    missing = [name for name in libraries if not importlib.util.find_spec(name)]
+    if missing:
+        raise errors.InputError(
+            f"{', '.join(missing)} must be installed: "
+            "pip install --no-deps timm==0.3.2 torchvision"
+        )
 
 
 def _header(*names: str) -> list[str]:

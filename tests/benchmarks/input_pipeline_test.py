@@ -7,8 +7,9 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from benchmarks import photographs
+from benchmarks import batches, input_pipeline, photographs
 from tests.helpers import processes
+from tf_autoformer import errors
 
 
 class PhotographsTest(absltest.TestCase):
@@ -27,7 +28,22 @@ class PhotographsTest(absltest.TestCase):
             self.assertBetween(len(file), 20_000, 200_000)
 
 
+class BatchesTest(absltest.TestCase):
+    def test_the_pipeline_reads_them_and_so_does_each_stage(self):
+        folder = self.create_tempdir().full_path
+        sides = batches.Batches(folder, count=4, batch_size=2, seed=1)
+        (seconds,) = sides.training(1)
+        self.assertGreater(seconds, 0)
+        self.assertLen(sides.stages(), 9)
+
+
 class FlagsTest(processes.MistakeTest):
+    def test_a_missing_library_is_named(self):
+        with self.assertRaisesRegex(
+            errors.InputError, "^none_such must be installed: pip install "
+        ):
+            input_pipeline.require("sys", "none_such")
+
     def test_a_bad_flag_is_named_in_one_line(self):
         page = self.folder / "page.md"
         page.write_text("no table")
