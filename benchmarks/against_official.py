@@ -9,7 +9,6 @@ nothing else on the machine at the same time.
 """
 
 import dataclasses
-import importlib.util
 import pathlib
 import subprocess
 import sys
@@ -210,12 +209,7 @@ def _require_libraries(cases: Sequence[str], official_python: str) -> None:
                 f"official_python is {official_python!r}; it must be an "
                 "interpreter that imports torch and numpy"
             )
-    missing = [name for name in needed if not importlib.util.find_spec(name)]
-    if missing:
-        raise errors.InputError(
-            f"{', '.join(sorted(missing))} must be installed: "
-            "pip install -r requirements-dev.txt"
-        )
+    comparison.require_installed(needed, "-r requirements-dev.txt")
 
 
 def _imports_torch(python: str) -> bool:

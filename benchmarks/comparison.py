@@ -2,13 +2,15 @@
 
 import dataclasses
 import datetime
+import importlib.util
 import random
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks import worker
+from tf_autoformer import errors
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, sampling, search_space
 from tf_autoformer.space import model as model_lib
@@ -88,6 +90,24 @@ class Subject:
         """Starts the official code's process."""
         return worker.Worker(
             "benchmarks.official", self.python, subject=dataclasses.asdict(self)
+        )
+
+
+def require_installed(libraries: Iterable[str], arguments: str) -> None:
+    """Fails before the work that would miss a library.
+
+    Args:
+      libraries: Names of the libraries' packages.
+      arguments: Arguments of `pip install` that installs them.
+
+    Raises:
+      InputError: One is missing.
+    """
+    missing = [name for name in libraries if not importlib.util.find_spec(name)]
+    if missing:
+        raise errors.InputError(
+            f"{', '.join(sorted(missing))} must be installed: "
+            f"pip install {arguments}"
         )
 
 

@@ -11,7 +11,6 @@ machine at the same time.
 """
 
 import dataclasses
-import importlib.util
 import pathlib
 import statistics
 import tempfile
@@ -61,7 +60,9 @@ def main(options: Options) -> None:
             "neighbours are mixed"
         )
     if options.timm:
-        require("timm", "torchvision")
+        comparison.require_installed(
+            ["timm", "torchvision"], "--no-deps timm==0.3.2 torchvision"
+        )
     kinds = len(_PRECISIONS) + options.timm
     referee = comparison.Referee(kinds * options.rounds + 1)
     with (
@@ -151,20 +152,6 @@ def _against_timm(
         f"| timm's, a process on each core | {theirs:,.0f} | "
         f"{theirs / cores.available():,.0f} |",
     ]
-
-
-def require(*libraries: str) -> None:
-    """Fails if a library is missing.
-
-    Raises:
-      InputError: One is.
-    """
-    missing = [name for name in libraries if not importlib.util.find_spec(name)]
-    if missing:
-        raise errors.InputError(
-            f"{', '.join(missing)} must be installed: "
-            "pip install --no-deps timm==0.3.2 torchvision"
-        )
 
 
 def _header(*names: str) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from absl.testing import absltest
 from PIL import Image
 
-from benchmarks import batches, input_pipeline, photographs
+from benchmarks import batches, comparison, photographs
 from tests.helpers import processes
 from tf_autoformer import errors
 
@@ -40,9 +40,9 @@ class BatchesTest(absltest.TestCase):
 class FlagsTest(processes.MistakeTest):
     def test_a_missing_library_is_named(self):
         with self.assertRaisesRegex(
-            errors.InputError, "^none_such must be installed: pip install "
+            errors.InputError, "^none_such must be installed: pip install x$"
         ):
-            input_pipeline.require("sys", "none_such")
+            comparison.require_installed(["sys", "none_such"], "x")
 
     def test_a_bad_flag_is_named_in_one_line(self):
         page = self.folder / "page.md"
