@@ -21,6 +21,8 @@ _TURNS = (
     (True, True, False),
 )
 
+# Whatever has an EXIF matches, in a JPEG and in a PNG. \C is any byte.
+_MARK = r"\C*(Exif\x00\x00|eXIf)\C*"
 _TAG = 0x0112
 _SHORT, _LONG = 3, 4  # Types of a field of 16 bits and of 32.
 
@@ -30,8 +32,6 @@ _LARGEST = 2**16
 _END = 2**62  # A place beyond every file.
 
 
-# Traced once, for all pipelines.
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def read(image: tf.Tensor) -> tf.Tensor:
     """The orientation of an image, 1 to 8. 1 is upright.
 
@@ -41,6 +41,20 @@ def read(image: tf.Tensor) -> tf.Tensor:
     Returns:
       Orientation int32 [].
     """
+    # Most files have no EXIF, which is told ten times as fast.
+    has_any = tf.strings.regex_full_match(image, _MARK)
+    return tf.cond(has_any, lambda: _search(image), lambda: tf.constant(1))
+
+
+# Traced once, for all pipelines. Not inlined: TensorFlow would visit each of
+# its operations for every image without EXIF.
+@tf.function(
+    input_signature=[tf.TensorSpec([], tf.string)],
+    autograph=False,
+    experimental_attributes={"_noinline": True},
+)
+def _search(image: tf.Tensor) -> tf.Tensor:
+    """The orientation of an image that has a mark of EXIF somewhere."""
     tiff = tf.case(
         [
             (tf.io.is_jpeg(image), lambda: _in_jpeg(image)),
