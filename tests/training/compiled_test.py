@@ -153,8 +153,7 @@ class ProgramsTest(absltest.TestCase):
         self.assertEqual(ahead, 0)
         self.assertGreater(first, 5)
         self.assertEqual(first, last)
-        # One for each depth, and one to compile ahead.
-        self.assertEqual(found["traces"], 3)
+        self.assertEqual(found["traces"], 2)
         self.assertGreater(found["distinct"], 30)
         self.assertEqual(found["changed"], 0)
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tf_autoformer.experiment import methods, training_config
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import extents
-from tf_autoformer.supernet import packing, parts, program
+from tf_autoformer.supernet import cores, packing, parts, program
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import learner
 from tf_autoformer.training import state as state_lib
@@ -126,8 +126,9 @@ class TrainStep:
     ) -> Iterator[None]:
         """Has XLA compile programs of several subnets at the same time.
 
-        It finds the gradients of each subnet, and updates nothing. Programs of
-        the update are compiled by the first steps.
+        It finds the gradients of each subnet for each of the method's lessons,
+        and updates nothing. Programs of the update are compiled by the first
+        steps.
 
         Args:
           images: Images. See `__call__`.
@@ -143,12 +144,17 @@ class TrainStep:
             for subnet in subnets
         ]
         # Traced here, or each thread would trace it.
-        learn = self._first.get_concrete_function(*arguments[0])
-        with futures.ThreadPoolExecutor(len(subnets)) as pool:
+        learn = tf.function(
+            self._every_lesson, autograph=False
+        ).get_concrete_function(*arguments[0])
+        pool = futures.ThreadPoolExecutor(cores.available())
+        try:
             work = [pool.submit(learn, *each) for each in arguments]
             for done in futures.as_completed(work):
                 done.result()
                 yield
+        finally:  # An interruption waits only for what is being compiled.
+            pool.shutdown(cancel_futures=True)
 
     @property
     def traces(self) -> int:
@@ -171,6 +177,30 @@ class TrainStep:
         return self._local(
             self._strategy.run(take, args=(images, targets, subnet, step))
         )
+
+    def _every_lesson(
+        self,
+        images: tf.Tensor,
+        targets: tf.Tensor,
+        subnet: extents.Extents,
+        step: tf.Tensor,
+    ) -> learner.Gradients:
+        """The gradients of a subnet as the first path and as another."""
+
+        def learn(
+            images: tf.Tensor,
+            targets: tf.Tensor,
+            subnet: extents.Extents,
+            step: tf.Tensor,
+        ) -> learner.Gradients:
+            _, found = self._learn_first(images, targets, subnet, step)
+            if self._method.others is not None:
+                _, found = self._learn_other(
+                    images, found, subnet, subnet, step
+                )
+            return found.gradients
+
+        return self._strategy.run(learn, args=(images, targets, subnet, step))
 
     def _first_path(
         self,
