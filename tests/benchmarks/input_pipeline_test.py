@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+from unittest import mock
 
 import numpy as np
 from absl.testing import absltest
@@ -31,6 +32,7 @@ class PhotographsTest(absltest.TestCase):
 class BatchesTest(absltest.TestCase):
     def test_the_pipeline_reads_them_and_so_does_each_stage(self):
         folder = self.create_tempdir().full_path
+        self.enter_context(mock.patch.object(batches, "_REPETITIONS", 1))
         sides = batches.Batches(folder, count=4, batch_size=2, seed=1)
         (seconds,) = sides.training(1)
         self.assertGreater(seconds, 0)
