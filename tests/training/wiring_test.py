@@ -17,6 +17,8 @@ from tf_autoformer.evaluation import accuracy
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.supernet import compilation, parts
 from tf_autoformer.training import (
+    checkpoint,
+    distribution,
     loop,
     run_config,
     step,
@@ -247,6 +249,24 @@ class TrainingTest(WiringTest):
             np.testing.assert_array_equal(average.numpy()[same], was[same])
             trained += np.sum(~same)
         self.assertGreater(trained, 100)
+
+    @parameterized.parameters(True, False)
+    def test_a_worker_lost_at_the_end_matters_if_the_end_is_not_saved(
+        self, saved
+    ):
+        trainer = self.trainer()
+        lost = tf.errors.UnavailableError(None, None, "another has ended")
+        self.enter_context(
+            mock.patch.object(distribution, "wait_for_all", side_effect=lost)
+        )
+        if saved:
+            trainer.train()
+            return
+        self.enter_context(
+            mock.patch.object(checkpoint.TrainingCheckpoint, "save")
+        )
+        with self.assertRaises(tf.errors.UnavailableError):
+            trainer.train()
 
     @parameterized.parameters(True, False)
     def test_steps_that_are_not_finite_are_skipped_if_so_told(self, skips):

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -138,6 +138,25 @@ def wait_for_all(strategy: tf.distribute.Strategy) -> None:
 
     with interruption.immediate():
         strategy.run(tf.function(meet, autograph=False))
+
+
+def end_with_all(
+    strategy: tf.distribute.Strategy, is_done: Callable[[], bool]
+) -> None:
+    """`wait_for_all` before the process ends.
+
+    A worker that knows that all have come may end before another one knows.
+    That one then sees it as lost, but has nothing more to do with it.
+
+    Args:
+      strategy: Strategy of the training.
+      is_done: Function that says whether the work of all is saved.
+    """
+    try:
+        wait_for_all(strategy)
+    except _LOST:
+        if not is_done():
+            raise
 
 
 @contextlib.contextmanager

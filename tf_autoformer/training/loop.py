@@ -14,7 +14,7 @@ from tf_autoformer.data import pipeline
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.experiment import experiment as experiment_lib
-from tf_autoformer.experiment import known_data, training_config
+from tf_autoformer.experiment import known_data, training_config, weights
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, sampling, search_space
@@ -128,7 +128,12 @@ class Trainer:
             self._take_steps(start)
             # One that leaves is lost to the others, one of which may still
             # save.
-            distribution.wait_for_all(self._strategy)
+            distribution.end_with_all(self._strategy, self._is_done)
+
+    def _is_done(self) -> bool:
+        """Whether the last step is saved, by whichever worker."""
+        latest = tf.train.latest_checkpoint(str(self._workdir.checkpoints))
+        return bool(latest) and weights.step_of(latest) >= self.total_steps
 
     def _take_steps(self, start: int) -> None:
         recent: list[reporting.Done] = []
