@@ -79,10 +79,9 @@ def main(options: Options) -> None:
     on_a_gpu = options.device == "gpu"
     known = on_gpu.CASES if on_a_gpu else _CASES
     cases = _choices("cases", options.cases or known, known)
+    code = ""
     if set(cases) & set(_OFFICIAL):
         code = _official_code(options.official_repo)
-    else:
-        code = ""
     subjects = [
         comparison.Subject(
             model,

@@ -181,13 +181,4 @@ def _memory(subject: Subject, referee: Referee) -> Row:
             process.ask("train", architectures=architectures)
             peaks.append(process.peak_memory())
     referee.end_round()
-    ratio = peaks[0] / peaks[1]
-    return Row(
-        "memory",
-        subject.model,
-        subject.precision,
-        *(f"{peak / 2**20:,.0f} MiB" for peak in peaks),
-        f"{ratio:.2f}×",
-        [Target("≤ 1×", ratio <= 1)],
-        {"bytes": peaks, "ratio": ratio},
-    )
+    return table.memory(subject, peaks)

@@ -14,17 +14,21 @@ from tf_autoformer.experiment import training_config
 from tf_autoformer.supernet import cores
 
 
+def add_torch_six() -> None:
+    """Adds a module of old PyTorch releases, which the code imports."""
+    six = types.ModuleType("torch._six")
+    six.inf = math.inf
+    six.container_abcs = collections.abc
+    sys.modules["torch._six"] = six
+
+
 def _supernet_class(code: str) -> type[torch.nn.Module]:
     """The class of the official supernet.
 
     Args:
       code: Folder that holds the official code.
     """
-    # The code imports this module of old PyTorch releases.
-    six = types.ModuleType("torch._six")
-    six.inf = math.inf
-    six.container_abcs = collections.abc
-    sys.modules["torch._six"] = six
+    add_torch_six()
     sys.path.insert(0, code)
     from model import supernet_transformer
 
@@ -159,9 +163,7 @@ class Official:
         together: bool,
     ) -> list[float]:
         """Seconds of each call, or the mean of all, one after the other."""
-        if together:
-            return worker.time_together(call, items, self._wait)
-        return worker.time_each(lambda item: (call(item), self._wait()), items)
+        return worker.time_all(call, items, self._wait, together)
 
     def _wait(self) -> None:
         """Waits for the device's work."""

@@ -150,7 +150,9 @@ def _compare(
         referee.begin(f"update, {subject}")
         report(_update(subject, referee, workers, times["train"]))
     if "memory" in cases:
-        report(_memory(subject, workers))
+        # What tensors took, as each side counts.
+        peaks = [process.ask("memory")[0] for process in workers]
+        report(table.memory(subject, peaks, "GiB"))
 
 
 def _speed(
@@ -207,21 +209,6 @@ def _update(
     target = Target(f"≤ {_UPDATE_SHARE:.0%} of a step", share <= _UPDATE_SHARE)
     row = table.timed("update", subject, times, ratio, [target], share=share)
     return row._replace(ours=f"{row.ours}, {share:.1%} of a step")
-
-
-def _memory(subject: comparison.Subject, workers: cases_lib.Workers) -> Row:
-    """The memory that tensors took at its highest, as each side counts."""
-    peaks = [process.ask("memory")[0] for process in workers]
-    ratio = peaks[0] / peaks[1]
-    return Row(
-        "memory",
-        subject.model,
-        subject.precision,
-        *(f"{peak / 2**30:.1f} GiB" for peak in peaks),
-        f"{ratio:.2f}×",
-        [Target("≤ 1×", ratio <= 1)],
-        {"bytes": peaks, "ratio": ratio},
-    )
 
 
 def _first_steps(

@@ -188,9 +188,7 @@ class Ours:
         self, call: Callable[[Any], Any], items: Sequence[Any], together: bool
     ) -> list[float]:
         """Seconds of each call, or the mean of all, one after the other."""
-        if together:
-            return worker.time_together(call, items, _wait)
-        return worker.time_each(lambda item: (call(item), _wait()), items)
+        return worker.time_all(call, items, _wait, together)
 
 
 def _wait() -> None:

@@ -101,6 +101,31 @@ def timed(
     )
 
 
+def memory(
+    subject: comparison.Subject,
+    peaks: Sequence[float],
+    unit: str = "MiB",
+) -> Row:
+    """A row of the memory that each side took at its highest.
+
+    Args:
+      subject: Supernet that was measured.
+      peaks: Bytes, ours and the other side's.
+      unit: "MiB" or "GiB".
+    """
+    size, digits = {"MiB": (2**20, 0), "GiB": (2**30, 1)}[unit]
+    ratio = peaks[0] / peaks[1]
+    return Row(
+        "memory",
+        subject.model,
+        subject.precision,
+        *(f"{peak / size:,.{digits}f} {unit}" for peak in peaks),
+        f"{ratio:.2f}×",
+        [Target("≤ 1×", ratio <= 1)],
+        {"bytes": peaks, "ratio": ratio},
+    )
+
+
 def markdown(
     rows: Sequence[Row], command: str, device: str = "cpu", machine: str = ""
 ) -> str:

@@ -4,7 +4,6 @@ It does not mix the images of a batch, which timm does on a GPU.
 """
 
 import collections.abc
-import math
 import pathlib
 import sys
 import time
@@ -15,7 +14,7 @@ import torch
 import torch.utils.data
 from PIL import Image
 
-from benchmarks import worker
+from benchmarks import official, worker
 from tf_autoformer.data.augmentation import augmentation_config
 from tf_autoformer.supernet import cores
 
@@ -27,11 +26,7 @@ _WARM_UP = 2
 
 def _timm() -> Any:
     """The data package of timm, made to fit newer libraries."""
-    # timm 0.3.2 imports this module of old PyTorch releases.
-    six = types.ModuleType("torch._six")
-    six.inf = math.inf
-    six.container_abcs = collections.abc
-    sys.modules["torch._six"] = six
+    official.add_torch_six()
     # This describes operations that torchvision cannot load beside a PyTorch of
     # another build. No transform needs them.
     name = "torchvision._meta_registrations"

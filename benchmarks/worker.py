@@ -117,16 +117,23 @@ def time_each(call: Callable[[Any], Any], items: Iterable[Any]) -> list[float]:
     return seconds
 
 
-def time_together(
-    call: Callable[[Any], Any], items: Sequence[Any], wait: Callable[[], Any]
+def time_all(
+    call: Callable[[Any], Any],
+    items: Sequence[Any],
+    wait: Callable[[], Any],
+    together: bool,
 ) -> list[float]:
-    """The mean seconds of a call, once for each item.
+    """The seconds of a call that may return before its work is done.
 
     Args:
-      call: Function that may return before its work on a GPU is done.
+      call: Function to time.
       items: Arguments of the calls.
       wait: Function that waits for all work.
+      together: Whether to wait in the end only, and to return the mean for
+        each.
     """
+    if not together:
+        return time_each(lambda item: (call(item), wait()), items)
     start = time.perf_counter()
     for item in items:
         call(item)
