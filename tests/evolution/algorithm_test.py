@@ -45,7 +45,7 @@ PARAMS = dataclasses.replace(
 )
 
 
-def _limit(maximum: float, space=SPACE) -> constraint.Constraint:
+def limit(maximum: float, space=SPACE) -> constraint.Constraint:
     return constraint.Constraint(
         space, MODEL, {PARAMS: constraint.Range(maximum=maximum)}
     )
@@ -65,7 +65,7 @@ def _noise(architecture: Architecture) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _smooth(architecture: Architecture) -> float:
+def smooth(architecture: Architecture) -> float:
     """Like a real one: each block has its best choice, and width helps."""
     score = architecture.embed_dim / 64 + architecture.depth / 4
     best_heads = (4, 3, 2, 1)
@@ -82,10 +82,12 @@ class Recorder:
     def __init__(self, accuracy=_noise):
         self.candidates: list[Candidate] = []
         self.calls: list[tuple[int, list[Architecture]]] = []
+        self.members: list[tuple[int, dict[Architecture, str]]] = []
         self._accuracy = accuracy
 
     def __call__(self, generation: int, architectures: list[Architecture]):
         self.calls.append((generation, list(architectures)))
+        self.members.append((generation, architectures))
         for architecture in architectures:
             accuracy = self._accuracy(architecture)
             candidate = _candidate(generation, architecture, accuracy)
@@ -104,6 +106,20 @@ def _run(config, limit, accuracy=_noise):
 
 
 class SearchTest(parameterized.TestCase):
+    def test_each_candidate_has_its_origin(self):
+        evaluate, _ = _run(CONFIG, limit(30_000))
+        first, *later = (list(m.values()) for _, m in evaluate.members)
+        self.assertEqual(first, ["random"] * 12)
+        for origins in later:
+            made = origins.count("crossover"), origins.count("mutation")
+            self.assertEqual(
+                origins,
+                ["crossover"] * made[0]
+                + ["mutation"] * made[1]
+                + ["random"] * (10 - sum(made)),
+            )
+        self.assertEqual(later[0][:10], ["crossover"] * 5 + ["mutation"] * 5)
+
     def test_ten_thousand_offspring_satisfy_the_constraint(self):
         config = algorithm.EvolutionConfig(
             population=100,
@@ -112,14 +128,14 @@ class SearchTest(parameterized.TestCase):
             crossovers=50,
             mutations=50,
         )
-        evaluate, _ = _run(config, _limit(30_000), _smooth)
+        evaluate, _ = _run(config, limit(30_000), smooth)
         offspring = [c for c in evaluate.candidates if c.generation > 0]
         self.assertLen(offspring, 10_000)
         for candidate in evaluate.candidates:
             SPACE.validate(candidate.architecture)
             self.assertLessEqual(_params(candidate.architecture), 30_000)
         # The constraint bites: a search without it goes beyond.
-        unlimited, _ = _run(CONFIG, _limit(1e9), _smooth)
+        unlimited, _ = _run(CONFIG, limit(1e9), smooth)
         self.assertGreater(
             max(c.costs["params"] for c in unlimited.candidates), 30_000
         )
@@ -141,11 +157,11 @@ class SearchTest(parameterized.TestCase):
             crossovers=crossovers,
             mutations=mutations,
         )
-        evaluate, _ = _run(config, _limit(1e9))
+        evaluate, _ = _run(config, limit(1e9))
         self.assertLen(evaluate.candidates, expected)
 
     def test_the_papers_figures_are_the_defaults(self):
-        evaluate, rankings = _run(algorithm.EvolutionConfig(), _limit(1e9))
+        evaluate, rankings = _run(algorithm.EvolutionConfig(), limit(1e9))
         self.assertLen(rankings, 20)
         self.assertLen(evaluate.candidates, 50 + 19 * (25 + 25))
         self.assertEqual(algorithm.EvolutionConfig().parents, 10)
@@ -153,11 +169,11 @@ class SearchTest(parameterized.TestCase):
         self.assertEqual(algorithm.EvolutionConfig().layer_probability, 0.4)
 
     def test_no_architecture_is_evaluated_twice(self):
-        evaluate, _ = _run(CONFIG, _limit(9_000), _smooth)
+        evaluate, _ = _run(CONFIG, limit(9_000), smooth)
         self.assertLen(set(evaluate.architectures), len(evaluate.candidates))
 
     def test_a_generation_is_evaluated_in_one_call_with_all_its_members(self):
-        evaluate, _ = _run(CONFIG, _limit(30_000))
+        evaluate, _ = _run(CONFIG, limit(30_000))
         generations, members = zip(*evaluate.calls, strict=True)
         self.assertEqual(generations, (0, 1, 2, 3, 4, 5))
         self.assertEqual([len(each) for each in members], [12] + 5 * [10])
@@ -166,18 +182,18 @@ class SearchTest(parameterized.TestCase):
     def test_the_order_in_which_candidates_are_known_changes_nothing(self):
         # All are equal but for the params: so the order may decide.
         def backwards(generation, architectures):
-            for architecture in reversed(architectures):
+            for architecture in reversed(list(architectures)):
                 yield _candidate(generation, architecture, 0.5)
 
-        _, expected = _run(CONFIG, _limit(30_000), lambda _: 0.5)
-        found = list(algorithm.search(CONFIG, _limit(30_000), backwards))
+        _, expected = _run(CONFIG, limit(30_000), lambda _: 0.5)
+        found = list(algorithm.search(CONFIG, limit(30_000), backwards))
         self.assertEqual(found, expected)
         params = [c.costs["params"] for c in expected[-1]]
         self.assertLess(len(set(params)), len(params))  # It did.
 
     def test_every_generation_is_ranked_the_last_one_too(self):
         evaluate = Recorder()
-        rankings = algorithm.search(CONFIG, _limit(1e9), evaluate)
+        rankings = algorithm.search(CONFIG, limit(1e9), evaluate)
         seen = 0
         for generation, ranking in enumerate(rankings):
             seen += 12 if generation == 0 else 10
@@ -193,7 +209,7 @@ class SearchTest(parameterized.TestCase):
         config = algorithm.EvolutionConfig(
             population=50, generations=2, parents=3, crossovers=30, mutations=0
         )
-        evaluate, rankings = _run(config, _limit(1e9))
+        evaluate, rankings = _run(config, limit(1e9))
         parents = [c.architecture for c in rankings[0][:3]]
         for child in evaluate.architectures[50:]:
             self.assertTrue(
@@ -216,7 +232,7 @@ class SearchTest(parameterized.TestCase):
             mutations=60,
             depth_probability=0.0,
         )
-        evaluate, rankings = _run(config, _limit(1e9))
+        evaluate, rankings = _run(config, limit(1e9))
         families = [
             {(a.embed_dim, a.depth) for a in members}
             for members in (
@@ -232,15 +248,15 @@ class SearchTest(parameterized.TestCase):
             config = algorithm.EvolutionConfig(
                 population=12, generations=6, parents=4, search_seed=seed
             )
-            return _run(config, _limit(30_000))[0].architectures
+            return _run(config, limit(30_000))[0].architectures
 
         self.assertEqual(sequence(1), sequence(1))
         self.assertNotEqual(sequence(1), sequence(2))
 
     def test_a_search_of_more_generations_begins_like_one_of_fewer(self):
-        fewer, _ = _run(CONFIG, _limit(30_000))
+        fewer, _ = _run(CONFIG, limit(30_000))
         longer = dataclasses.replace(CONFIG, generations=9)
-        more, _ = _run(longer, _limit(30_000))
+        more, _ = _run(longer, limit(30_000))
         self.assertEqual(more.candidates[:62], fewer.candidates)
         self.assertLen(more.candidates, 62 + 3 * 10)
 
@@ -251,7 +267,7 @@ class SearchTest(parameterized.TestCase):
         # One block costs 1,536 or 1,792; two are at most 3,328 but for the
         # pair of large ratios, 3,584: five architectures of six.
         evaluate, rankings = _run(
-            algorithm.EvolutionConfig(), _limit(3_328, space)
+            algorithm.EvolutionConfig(), limit(3_328, space)
         )
         self.assertCountEqual(
             evaluate.architectures,
@@ -267,7 +283,7 @@ class SearchTest(parameterized.TestCase):
         config = algorithm.EvolutionConfig(
             population=1, generations=4, parents=1, crossovers=3, mutations=3
         )
-        evaluate, _ = _run(config, _limit(1e9))
+        evaluate, _ = _run(config, limit(1e9))
         self.assertLen(evaluate.candidates, 1 + 3 * 6)
 
     def test_evolution_beats_random_search_of_as_many_evaluations(self):
@@ -276,11 +292,11 @@ class SearchTest(parameterized.TestCase):
             config = algorithm.EvolutionConfig(
                 population=30, generations=8, parents=8, search_seed=seed
             )
-            limit = _limit(25_000)
-            evaluate, rankings = _run(config, limit, _smooth)
+            bound = limit(25_000)
+            evaluate, rankings = _run(config, bound, smooth)
             rng = random.Random(seed)
             best_random = max(
-                _smooth(limit.sample(rng)) for _ in evaluate.candidates
+                smooth(bound.sample(rng)) for _ in evaluate.candidates
             )
             wins += rankings[-1][0].accuracy > best_random
         self.assertGreaterEqual(wins, 9)
@@ -297,8 +313,8 @@ class SearchTest(parameterized.TestCase):
             return ranking[-count:]
 
         evaluate = Recorder()
-        limit = _limit(1e9)
-        rankings = list(algorithm.search(config, limit, evaluate, worst))
+        bound = limit(1e9)
+        rankings = list(algorithm.search(config, bound, evaluate, worst))
         # Once for each generation that has parents, from all before it.
         self.assertEqual(asked, [(rankings[0], 3), (rankings[1], 3)])
         families = [
@@ -313,7 +329,7 @@ class SearchTest(parameterized.TestCase):
         self.assertNotEqual(families[1], families[2])
 
     def test_ties_are_broken_towards_fewer_params(self):
-        _, rankings = _run(CONFIG, _limit(1e9), lambda _: 0.5)
+        _, rankings = _run(CONFIG, limit(1e9), lambda _: 0.5)
         for ranking in rankings:
             params = [candidate.costs["params"] for candidate in ranking]
             self.assertEqual(params, sorted(params))
@@ -355,14 +371,14 @@ class SearchTest(parameterized.TestCase):
     def test_an_infeasible_constraint_is_refused_before_any_evaluation(self):
         evaluate = Recorder()
         with self.assertRaisesRegex(errors.InputError, "params at most 600"):
-            list(algorithm.search(CONFIG, _limit(600), evaluate))
+            list(algorithm.search(CONFIG, limit(600), evaluate))
         self.assertEmpty(evaluate.candidates)
 
     @parameterized.parameters(0, 5, 11, 12, 30, 61)
     def test_an_interrupted_search_continues_as_if_it_had_not_been(
         self, stopped_after
     ):
-        expected, expected_rankings = _run(CONFIG, _limit(30_000))
+        expected, expected_rankings = _run(CONFIG, limit(30_000))
         self.assertLen(expected.candidates, 62)
         memory: dict[Architecture, Candidate] = {}
         evaluate = Recorder()
@@ -378,9 +394,9 @@ class SearchTest(parameterized.TestCase):
 
         resumed = False
         with self.assertRaises(KeyboardInterrupt):
-            list(algorithm.search(CONFIG, _limit(30_000), remember))
+            list(algorithm.search(CONFIG, limit(30_000), remember))
         resumed = True
-        rankings = list(algorithm.search(CONFIG, _limit(30_000), remember))
+        rankings = list(algorithm.search(CONFIG, limit(30_000), remember))
         self.assertEqual(evaluate.candidates, expected.candidates)
         self.assertEqual(rankings, expected_rankings)
 

@@ -20,6 +20,7 @@ FIRST, SECOND, THIRD = (
         # With as many digits as a float has.
         accuracy=1 / heads,
         costs={"params": 1000 * heads, "macs": 123_456_789_012},
+        origin="mutation",
     )
     for generation, heads in ((0, 2), (0, 3), (1, 7))
 )
@@ -65,6 +66,7 @@ class CandidateFileTest(parameterized.TestCase):
             line,
             {
                 "generation": 1,
+                "origin": "mutation",
                 "accuracy": 1 / 7,
                 "params": 7000,
                 "macs": 123_456_789_012,
@@ -76,6 +78,12 @@ class CandidateFileTest(parameterized.TestCase):
                 },
             },
         )
+
+    def test_a_line_of_an_earlier_version_has_no_origin(self):
+        self._write()
+        text = self.path.read_text()
+        self.path.write_text(text.replace('"origin": "mutation", ', ""))
+        self.assertEqual([each.origin for each in self._read()], [""] * 3)
 
     def test_a_cost_with_a_fraction_is_read_as_written_and_counts_stay(self):
         costs = {"params": 7000, "macs": 2**60 + 1, "latency": 3.7}
@@ -146,6 +154,9 @@ class CandidateFileTest(parameterized.TestCase):
             for generation in ("-1", "0.5", '"0"', "true", "1" + "0" * 400)
         ),
         '{"generation": 0, "accur',
+        '{"generation": 0, "origin": 7, "accuracy": 0.5, "params": 1, '
+        '"architecture": {"embed_dim": 4, "depth": 1, "num_heads": [1], '
+        '"mlp_ratio": [1]}}',
         "[1, 2]",
         "3",
         '"text"',

@@ -125,7 +125,14 @@ class SearchTest(tiny.WorkdirTest):
             )
             self.assertEqual(
                 list(line),
-                ["generation", "accuracy", "params", "macs", "architecture"],
+                [
+                    "generation",
+                    "origin",
+                    "accuracy",
+                    "params",
+                    "macs",
+                    "architecture",
+                ],
             )
             for each in cost.COSTS:
                 value = each.measure(tiny.DIGITS_MODEL, subnet)

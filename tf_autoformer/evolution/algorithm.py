@@ -2,7 +2,15 @@
 
 import dataclasses
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from typing import Literal
 
 from tf_autoformer import rules
 from tf_autoformer.evolution import drawing, operators, selection
@@ -11,6 +19,12 @@ from tf_autoformer.space import constraint as constraint_lib
 
 Architecture = architecture_lib.Architecture
 
+# Function from a generation's number and its architectures, each with its
+# origin (see `selection.Candidate`), to their candidates, in any order.
+Evaluate = Callable[
+    [int, Mapping[Architecture, str]], Iterable[selection.Candidate]
+]
+
 # Draws for one new offspring that satisfies the constraint and is not known.
 # After them a random architecture takes its place, for which there are as many.
 _TRIES = 100
@@ -18,9 +32,11 @@ _TRIES = 100
 
 @dataclasses.dataclass(frozen=True)
 class EvolutionConfig:
-    """The parameters of Algorithm 2.
+    """The parameters of Algorithm 2, and of what may take its place.
 
     Attributes:
+      driver: Algorithm that proposes candidates: "evolution", which is
+        Algorithm 2, or "random".
       population: Architectures of the first generation, P.
       generations: Number of generations, T. The first one counts.
       parents: Number of most accurate candidates that have offspring, K.
@@ -32,6 +48,9 @@ class EvolutionConfig:
       search_seed: Seed of the whole search.
     """
 
+    driver: Literal["evolution", "random"] = rules.field(
+        "evolution", before="evolution"
+    )
     population: int = rules.field(50, rules.at_least(1))
     generations: int = rules.field(20, rules.at_least(1))
     parents: int = rules.field(10, rules.at_least(1))
@@ -44,13 +63,21 @@ class EvolutionConfig:
     def __post_init__(self) -> None:
         rules.check(self)
 
+    @property
+    def offspring(self) -> int:
+        """Number of candidates of each generation after the first."""
+        return self.crossovers + self.mutations
+
+    @property
+    def candidates(self) -> int:
+        """Number of candidates of the whole search, if there are so many."""
+        return self.population + (self.generations - 1) * self.offspring
+
 
 def search(
     config: EvolutionConfig,
     constraint: constraint_lib.Constraint,
-    evaluate: Callable[
-        [int, Sequence[Architecture]], Iterable[selection.Candidate]
-    ],
+    evaluate: Evaluate,
     select: selection.Select = selection.top,
 ) -> Iterator[list[selection.Candidate]]:
     """Runs Algorithm 2.
@@ -62,9 +89,8 @@ def search(
     Args:
       config: Parameters of Algorithm 2.
       constraint: Constraint that every candidate satisfies.
-      evaluate: Function from a generation's number and its architectures to
-        their candidates, in any order. It is called once for each generation,
-        and no architecture comes twice.
+      evaluate: Function that evaluates a generation. It is called once for
+        each generation, and no architecture comes twice.
       select: Function from the ranking of all candidates so far and
         `config.parents` to the candidates that have offspring, at least one.
 
@@ -77,7 +103,7 @@ def search(
     rng = random.Random(config.search_seed)
     known: dict[Architecture, selection.Candidate] = {}
     ranking: list[selection.Candidate] = []
-    members = drawing.distinct(constraint, config.population, rng)
+    members = drawn(constraint, config.population, rng)
     for generation in range(config.generations):
         if generation:
             selected = select(ranking, config.parents)
@@ -98,7 +124,7 @@ def _offspring(
     parents: Sequence[Architecture],
     known: Mapping[Architecture, selection.Candidate],
     rng: random.Random,
-) -> list[Architecture]:
+) -> dict[Architecture, str]:
     """The next generation: crossover ∪ mutation, each new and allowed."""
 
     def cross() -> Architecture:
@@ -114,20 +140,28 @@ def _offspring(
             rng,
         )
 
-    members: list[Architecture] = []
-    plans = [(mutate, config.mutations)]
+    members: dict[Architecture, str] = {}
+    plans = [("mutation", mutate, config.mutations)]
     if len(parents) > 1:
-        plans.insert(0, (cross, config.crossovers))
-    for operator, count in plans:
+        plans.insert(0, ("crossover", cross, config.crossovers))
+    for origin, operator, count in plans:
         for _ in range(count):
             for _ in range(_TRIES):
                 child = operator()
                 new = child not in known and child not in members
                 if new and constraint.allows(child):
-                    members.append(child)
+                    members[child] = origin
                     break
-    size = config.crossovers + config.mutations
-    missing = size - len(members)
-    return members + drawing.distinct(
-        constraint, missing, rng, {*known, *members}
-    )
+    missing = config.offspring - len(members)
+    return members | drawn(constraint, missing, rng, {*known, *members})
+
+
+def drawn(
+    constraint: constraint_lib.Constraint,
+    count: int,
+    rng: random.Random,
+    known: Collection[Architecture] = (),
+) -> dict[Architecture, str]:
+    """Members of a generation that are drawn at random. See `drawing`."""
+    found = drawing.distinct(constraint, count, rng, known)
+    return dict.fromkeys(found, "random")

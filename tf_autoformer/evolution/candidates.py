@@ -17,10 +17,10 @@ _MOST = 2**63 - 1  # Largest cost that a line may have.
 class CandidateFile:
     """A JSON-lines file, one line for each evaluated candidate.
 
-    A line is `{"generation": 3, "accuracy": 0.97, "params": …, "macs": …,
-    "architecture": {…}}`, with as many costs as the candidate has. A search
-    that is run again finds its candidates here and evaluates only what is
-    missing.
+    A line is `{"generation": 3, "origin": "mutation", "accuracy": 0.97,
+    "params": …, "macs": …, "architecture": {…}}`, with as many costs as the
+    candidate has. A search that is run again finds its candidates here and
+    evaluates only what is missing.
 
     Args:
       path: Path of the file, which need not exist. A last line that a crash
@@ -72,6 +72,7 @@ class CandidateFile:
         self.known[candidate.architecture] = candidate
         values = {
             "generation": candidate.generation,
+            "origin": candidate.origin,
             "accuracy": candidate.accuracy,
             **candidate.costs,
             "architecture": candidate.architecture.to_dict(),
@@ -92,8 +93,12 @@ def _parse(values: dict[str, Any]) -> selection.Candidate:
             f"generation is {errors.shown(generation)}; it must be a whole "
             f"number from 0 to {rules.LARGEST}"
         )
+    origin = values.pop("origin", "")
+    if not isinstance(origin, str):
+        raise TypeError(f"{errors.shown(origin)} is not a text")
     return selection.Candidate(
         generation=generation,
+        origin=origin,
         accuracy=accuracy,
         architecture=architecture_lib.Architecture.from_dict(
             values.pop("architecture")

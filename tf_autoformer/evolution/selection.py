@@ -17,12 +17,15 @@ class Candidate:
       accuracy: Accuracy on the validation split with inherited weights, in
         [0, 1].
       costs: Value of each cost, by name. `cost.PARAMS` is always there.
+      origin: Operator that made it: "random", "crossover", "mutation" or
+        another one of a driver. Empty in searches of earlier versions.
     """
 
     generation: int
     architecture: architecture_lib.Architecture
     accuracy: float
     costs: Mapping[str, float]
+    origin: str = ""
 
 
 Select = Callable[[Sequence[Candidate], int], Sequence[Candidate]]

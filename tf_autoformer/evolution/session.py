@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tf_autoformer import errors, files, interruption, progress
 from tf_autoformer.evaluation import accuracy, generation
-from tf_autoformer.evolution import algorithm, candidates, selection
+from tf_autoformer.evolution import algorithm, candidates, drivers, selection
 from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
@@ -180,21 +180,21 @@ class Search:
           InputError: No architecture satisfies the constraint.
         """
         config = self.config
-        offspring = config.crossovers + config.mutations
-        total = config.population + (config.generations - 1) * offspring
         known = len(self._file.known)
         if known:
             _LOGGER.info("%d candidates known", known)
         with (
             self._lock,
             interruption.explained(self._left),
-            progress.Meter(known, total, "candidates", "search") as self._meter,
+            progress.Meter(
+                known, config.candidates, "candidates", "search"
+            ) as self._meter,
         ):
             yield from self._rankings(known)
 
     def _rankings(self, known: int) -> Iterator[list[selection.Candidate]]:
         """See `run`. The first `known` candidates were evaluated before."""
-        for ranking in algorithm.search(
+        for ranking in drivers.DRIVERS[self.config.driver](
             self.config, self.constraint, self._evaluate
         ):
             if len(ranking) < known:
@@ -205,7 +205,7 @@ class Search:
             yield ranking
 
     def _evaluate(
-        self, number: int, architectures: Sequence[Architecture]
+        self, number: int, members: Mapping[Architecture, str]
     ) -> list[selection.Candidate]:
         """Evaluates the architectures that are not known.
 
@@ -213,14 +213,15 @@ class Search:
 
         Args:
           number: Number of the generation.
-          architectures: Architectures of the generation.
+          members: Architectures of the generation, with their origins.
         """
         known = self._file.known
-        new = [each for each in architectures if each not in known]
+        new = [each for each in members if each not in known]
         for architecture, found in generation.accuracies(self._evaluator, new):
             self._file.append(
                 selection.Candidate(
                     generation=number,
+                    origin=members[architecture],
                     architecture=architecture,
                     accuracy=found,
                     costs=cost.measured(
@@ -231,7 +232,7 @@ class Search:
             self._meter.advance(len(self._file.known))
             if self._meter.due:
                 self._report(f"generation {number + 1}")
-        return [known[architecture] for architecture in architectures]
+        return [known[architecture] for architecture in members]
 
     def _left(self) -> str:
         """What an interrupted search leaves behind."""
