@@ -38,16 +38,58 @@ def translate_x(
     image: tf.Tensor, share: tf.Tensor, fill: tf.Tensor
 ) -> tf.Tensor:
     """Shifts the image to the left by this share of its width."""
-    _, width = _size(image)
-    return _affine(image, (1.0, 0.0, share * width), (0.0, 1.0, 0.0), fill)
+    return _shift(image, share, fill, axis=1)
 
 
 def translate_y(
     image: tf.Tensor, share: tf.Tensor, fill: tf.Tensor
 ) -> tf.Tensor:
     """Shifts the image up by this share of its height."""
-    height, _ = _size(image)
-    return _affine(image, (1.0, 0.0, 0.0), (0.0, 1.0, share * height), fill)
+    return _shift(image, share, fill, axis=0)
+
+
+def _shift(
+    image: tf.Tensor, share: tf.Tensor, fill: tf.Tensor, axis: int
+) -> tf.Tensor:
+    """Shifts the image by a share of its side towards the start of `axis`.
+
+    `_affine` would give the same pixels in several times as long.
+    """
+    image = tf.convert_to_tensor(image, tf.uint8)
+    size = tf.shape(image)[axis]
+    side = tf.cast(size, tf.float32)
+    shift = share * side
+    whole = tf.floor(shift)
+    # Output pixel x reads at x + shift, which is inside from -0.5 to
+    # side - 0.5. Pixels `begin` to `end` of the output do.
+    begin, end, start = (
+        tf.cast(number, tf.int32)
+        for number in (
+            tf.clip_by_value(tf.math.ceil(-0.5 - shift), 0, side),
+            tf.clip_by_value(tf.math.ceil(side - 0.5 - shift), 0, side),
+            whole,
+        )
+    )
+
+    def cut(pixels: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
+        return pixels[first:last] if axis == 0 else pixels[:, first:last]
+
+    # As in Pillow, a border pixel is not blended with pixels outside.
+    ends = (cut(image, 0, 1), image, cut(image, size - 1, size))
+    padded = tf.concat(ends, axis)
+    start += 1  # The first border comes before the image.
+    near, far = (
+        tf.cast(cut(padded, begin + at, end + at), tf.float32)
+        for at in (start, start + 1)
+    )
+    moved = tf.cast(near + (shift - whole) * (far - near), tf.uint8)
+    outside = tf.broadcast_to(tf.cast(fill, tf.uint8), tf.shape(image))
+    return tf.ensure_shape(
+        tf.concat(
+            [cut(outside, 0, begin), moved, cut(outside, end, size)], axis
+        ),
+        image.shape,
+    )
 
 
 def _size(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
