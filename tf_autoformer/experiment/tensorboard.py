@@ -43,3 +43,19 @@ def drop_from(writer: tf.summary.SummaryWriter, step: int) -> None:
     tf.raw_ops.ImportEvent(
         writer=writer._resource, event=event.SerializeToString()
     )
+
+
+def seconds(folder: pathlib.Path) -> float:
+    """The time between the first and the last event, summed over all runs.
+
+    Args:
+      folder: Folder of the log. Each run has written a file of its own.
+    """
+    total = 0.0
+    for path in folder.glob("*.tfevents.*"):
+        times = [
+            tf.compat.v1.Event.FromString(record.numpy()).wall_time
+            for record in tf.data.TFRecordDataset(str(path))
+        ]
+        total += max(times, default=0.0) - min(times, default=0.0)
+    return total
