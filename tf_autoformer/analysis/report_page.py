@@ -81,7 +81,7 @@ def render(content: Content) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     top = content.ranking[:TOP]
-    return environment.from_string(_TEMPLATE.read_text()).render(
+    return environment.from_string(_TEMPLATE.read_text("utf-8")).render(
         content=content,
         fronts=[
             pictures.svg(pictures.candidates(content.ranking, each), each.name)
@@ -176,43 +176,43 @@ def _cost_table(content: Content) -> Table:
     """All costs of the top candidates and of the space's extremes."""
     top = content.ranking[:TOP]
     known = {each.name: each for each in content.costs}
-    # Measured costs that only the candidates' file knows.
+    # Measured values that the candidates have besides.
     others = {name: None for c in top for name in c.costs if name not in known}
-    rows = []
-    for rank, candidate in enumerate(top, 1):
-        rows.append(
-            (f"{rank}", candidate.architecture, candidate.costs)
-            + (f"{candidate.accuracy:.1%}", str(candidate.generation))
+
+    def row(
+        name: str,
+        architecture: architecture_lib.Architecture,
+        costs: Mapping[str, float],
+        accuracy: str = "–",
+        generation: str = "–",
+    ) -> Sequence[str]:
+        numbers = [
+            known.get(each, cost_lib.PARAMS).number(costs[each])
+            if each in costs
+            else "–"
+            for each in (*known, *others)
+        ]
+        size = (f"{architecture.embed_dim}", f"{architecture.depth}")
+        return (name, accuracy, *numbers, *size, generation)
+
+    rows = [
+        row(
+            f"{rank}",
+            candidate.architecture,
+            candidate.costs,
+            f"{candidate.accuracy:.1%}",
+            f"{candidate.generation}",
         )
+        for rank, candidate in enumerate(top, 1)
+    ]
     for name in ("smallest", "largest"):
         architecture = getattr(content.space, name)
         costs = cost_lib.measured(content.costs, content.model, architecture)
-        rows.append((name, architecture, costs, "–", "–"))
-    return Table(
-        (
-            "subnet",
-            "validation",
-            *(each.unit for each in content.costs),
-            *others,
-            "embed dim",
-            "depth",
-            "generation",
-        ),
-        [
-            (
-                name,
-                accuracy,
-                *(_number(costs.get(each)) for each in (*known, *others)),
-                f"{architecture.embed_dim}",
-                f"{architecture.depth}",
-                generation,
-            )
-            for name, architecture, costs, accuracy, generation in rows
-        ],
+        rows.append(row(name, architecture, costs))
+    heading = (
+        *("subnet", "validation"),
+        *(each.unit for each in known.values()),
+        *others,
+        *("embed dim", "depth", "generation"),
     )
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+    return Table(heading, rows)
