@@ -46,6 +46,11 @@ class SecondsTest(absltest.TestCase):
 
         self.assertEqual(tensorboard.seconds(folder), 10 + 1)
 
+        # It was killed while it wrote its last event.
+        path = folder / "events.out.tfevents.0.v2"
+        path.write_bytes(path.read_bytes()[:-3])
+        self.assertEqual(tensorboard.seconds(folder), 3 + 1)
+
 
 if __name__ == "__main__":
     absltest.main()

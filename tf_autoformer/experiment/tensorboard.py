@@ -1,5 +1,6 @@
 """TensorBoard logs."""
 
+import contextlib
 import pathlib
 import time
 
@@ -53,9 +54,11 @@ def seconds(folder: pathlib.Path) -> float:
     """
     total = 0.0
     for path in folder.glob("*.tfevents.*"):
-        times = [
-            tf.compat.v1.Event.FromString(record.numpy()).wall_time
-            for record in tf.data.TFRecordDataset(str(path))
-        ]
+        times = []
+        # A run that was killed may have left half an event.
+        with contextlib.suppress(tf.errors.DataLossError):
+            for record in tf.data.TFRecordDataset(str(path)):
+                event = tf.compat.v1.Event.FromString(record.numpy())
+                times.append(event.wall_time)
         total += max(times, default=0.0) - min(times, default=0.0)
     return total
