@@ -243,7 +243,8 @@ class ReportPageTest(parameterized.TestCase):
         subnet = RANKING[0].architecture
         files.write_json(path, subnet.to_dict())
         command = report_page.export_command(folder, path, data_dir)
-        python, *arguments = shlex.split(command)
+        # A shell joins lines that end in a backslash.
+        python, *arguments = shlex.split(command.replace("\\\n", ""))
         self.assertEqual(
             [python, *arguments[:2]], ["python", "-m", export.__spec__.name]
         )

@@ -116,7 +116,7 @@ def export_command(
     architecture: str | os.PathLike[str],
     data_dir: str | None = None,
 ) -> str:
-    """The command that exports an architecture of a working folder.
+    """The shell's command that exports an architecture, a flag on each line.
 
     Args:
       workdir: Working folder of the supernet.
@@ -130,12 +130,12 @@ def export_command(
         "architecture": architecture,
         "export_dir": pathlib.Path(architecture).with_suffix(""),
     }
-    return shlex.join(
-        [
-            *("python", "-m", "tf_autoformer.export"),
-            *(f"--{name}={value}" for name, value in flags.items() if value),
-        ]
-    )
+    words = [
+        shlex.quote(f"--{name}={value}")
+        for name, value in flags.items()
+        if value
+    ]
+    return " \\\n  ".join(["python -m tf_autoformer.export", *words])
 
 
 def _caption(
