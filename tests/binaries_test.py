@@ -213,8 +213,11 @@ class AfterSearchTest(BinariesTest):
         self.assertRegex(out, r"(?m)^  \d -> \d \(\d+%\)$")
         picture = workdir / "search" / "default" / "predictions.png"
         self.assertTrue(picture.is_file())
-        for path in (picture, picture.with_name("best.json")):
+        page = picture.with_name("report.html")
+        for path in (picture, page, picture.with_name("best.json")):
             self.assertIn(str(path), out)
+        for figure in re.findall(r"[\d.]+%", out):
+            self.assertIn(figure, page.read_text())
 
     def test_report_asks_an_export_of_another_size_at_its_size(self):
         workdir = workdir_lib.Workdir(_copy(shared.searched(), "resized"))

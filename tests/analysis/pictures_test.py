@@ -1,6 +1,8 @@
 """Pictures: PNG files that show the right numbers."""
 
+import dataclasses
 import io
+import re
 
 import numpy as np
 from absl.testing import absltest, parameterized
@@ -27,6 +29,8 @@ FOUND = [
     (2, 0.85, 50_000),
     (2, 0.95, 30_000),
 ]
+# Operators of these.
+ORIGINS = ("random", "random", "mutation", "crossover", "mutation", "mutation")
 
 
 def _ranking(found: list[tuple]) -> list[selection.Candidate]:
@@ -34,7 +38,11 @@ def _ranking(found: list[tuple]) -> list[selection.Candidate]:
         [
             selection.Candidate(
                 generation=generation,
-                architecture=ARCHITECTURE,
+                # Different ones, as in a search.
+                architecture=dataclasses.replace(
+                    ARCHITECTURE, embed_dim=48 + number
+                ),
+                origin=ORIGINS[number],
                 accuracy=accuracy,
                 costs={
                     "params": params,
@@ -42,7 +50,7 @@ def _ranking(found: list[tuple]) -> list[selection.Candidate]:
                     "latency": params / 100_000,
                 },
             )
-            for generation, accuracy, params in found
+            for number, (generation, accuracy, params) in enumerate(found)
         ]
     )
 
@@ -65,6 +73,7 @@ class PicturesTest(parameterized.TestCase):
         ranking = _ranking(FOUND[:count])
         self._assert_drawn(pictures.candidates(ranking))
         self._assert_drawn(pictures.progress(ranking))
+        self._assert_drawn(pictures.operators(ranking, parents=2))
         self._assert_drawn(pictures.architecture(ARCHITECTURE, MODEL))
 
     def test_candidates_shows_each_at_its_params_and_accuracy(self):
@@ -95,6 +104,58 @@ class PicturesTest(parameterized.TestCase):
         self.assertEqual(axes.get_xlabel(), "milliseconds for one image")
         labels = [label.get_text() for label in axes.get_xticklabels()]
         self.assertIn("0.5", labels)
+
+    def test_candidates_shows_the_front(self):
+        found = [(0, 0.7, 30_000), (0, 0.6, 40_000), (1, 0.8, 50_000)]
+        axes = pictures.candidates(_ranking(found)).axes[0]
+        (front,) = axes.lines
+        self.assertEqual(front.get_label(), "front")
+        self.assertEqual(front.get_drawstyle(), "steps-post")
+        np.testing.assert_allclose(
+            front.get_xydata(), [[30_000, 0.7], [40_000, 0.7], [50_000, 0.8]]
+        )
+
+    def test_operators_shows_means_and_entries_by_generation(self):
+        drawing = pictures.operators(_ranking(FOUND), parents=2)
+        means, entries = drawing.axes
+        shown = {
+            line.get_label(): [
+                [number, round(mean, 9)]
+                for number, mean in line.get_xydata().tolist()
+                if mean > 0  # Else there is none.
+            ]
+            for line in means.lines
+        }
+        self.assertEqual(
+            shown,
+            {
+                "mutation": [[1, 0.9], [2, 0.9]],
+                "random": [[0, 0.7]],
+                "crossover": [[1, 0.7]],
+            },
+        )
+        # Of generation 1 the crossover did not, and of 2 one did not.
+        heights = [
+            [bar.get_height() for bar in bars] for bars in entries.containers
+        ]
+        self.assertEqual(heights, [[0, 1, 1], [2, 0, 0], [0, 0, 0]])
+        self.assertEqual(entries.get_ylabel(), "entered the top 2")
+
+    def test_svg_has_its_texts_and_ids_of_its_own(self):
+        drawing = pictures.predictions(
+            np.zeros([1, 8, 8, 3]), ['id="x" <&>'], ["$"]
+        )
+        text = pictures.svg(drawing, "one")
+        self.assertStartsWith(text, "<svg ")
+        self.assertIn(">$</text>", text)
+        self.assertNotIn("xmlns", text)
+        ids = re.findall(r' id="([^"]*)"', text)
+        self.assertNotEmpty(ids)
+        for each in ids:
+            self.assertStartsWith(each, "one-")
+        self.assertContainsSubset(
+            re.findall(r'(?:href="#|url\(#)([^")]*)', text), ids
+        )
 
     def test_progress_shows_the_best_so_far_and_each_generations_mean(self):
         # The best of generation 2 is worse than that of generation 1.

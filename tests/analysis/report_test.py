@@ -13,10 +13,11 @@ from absl.testing import absltest
 from tests.helpers import tiny
 from tf_autoformer import errors
 from tf_autoformer.analysis import report
-from tf_autoformer.evaluation import accuracy
-from tf_autoformer.evolution import algorithm, session
+from tf_autoformer.evaluation import accuracy, health
+from tf_autoformer.evolution import algorithm, candidates, selection, session
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
+from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint, cost, sampling
 
 CONFIG = algorithm.EvolutionConfig(population=5, generations=1)
@@ -164,6 +165,34 @@ class ReportTest(tiny.WorkdirTest):
         self.assertEqual(
             remark, "no random ones were found under the same constraint (none)"
         )
+
+    def test_the_page_has_the_texts_and_commands_for_the_best(self):
+        _, export = self._plain()
+        lines = report.Report(
+            self.workdir, "plain", export, self.data_dir
+        ).lines()
+        with (
+            mock.patch.object(health, "warning", return_value="Not well."),
+            _not_counted(),
+        ):
+            text = "\n".join(lines)
+        folder = self.workdir.search("plain")
+        self.assertIn(str(folder.report), text)
+        self.assertIn("\nwarning: Not well.\n", text)
+        page = folder.report.read_text()
+        for shown in (
+            *("Not well.", "50.0%", "digits: 288 validation and 360 test"),
+            *("weights of training step 0", "<dd>5</dd>"),
+            *("population 5, parents 10, ", str(self.workdir.root)),
+        ):
+            self.assertIn(shown, page)
+        best = candidates.CandidateFile(folder.candidates).known.values()
+        for rank, candidate in enumerate(selection.ranked([*best]), 1):
+            path = folder.top(rank)
+            self.assertEqual(
+                architecture_lib.Architecture.load(path), candidate.architecture
+            )
+            self.assertIn(f"--architecture={path}", page)
 
     def test_an_image_above_the_exports_own_limit_is_told(self):
         _, export = self._plain()

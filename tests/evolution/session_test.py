@@ -2,6 +2,7 @@
 
 import functools
 import json
+import logging
 import re
 from collections.abc import Mapping
 from unittest import mock
@@ -66,8 +67,9 @@ class SearchTest(tiny.WorkdirTest):
         self.assertEqual(split, "validation")
         self.assertEqual(dataset.num_examples(split), 288)
 
-    # In the middle of the first generation, at its end and in the second.
-    @parameterized.parameters(2, 5, 7)
+    # In the middle of the first generation, at its end and in the second. The
+    # extremes are evaluated between these.
+    @parameterized.parameters(2, 5, 9)
     def test_killed_in_a_generation_it_loses_nothing(self, evaluated):
         whole = self._whole()
         name = f"killed_{evaluated}"
@@ -85,9 +87,11 @@ class SearchTest(tiny.WorkdirTest):
             self.assertRaises(KeyboardInterrupt),
         ):
             list(self._search(name).run())
+        # The extremes tell whether the supernet is healthy.
+        extremes = (tiny.SPACE.largest, tiny.SPACE.smallest)
         self.assertEqual(
             [line["architecture"] for line in self._lines(name)],
-            [architecture.to_dict() for architecture in calls],
+            [each.to_dict() for each in calls if each not in extremes],
         )
 
         found = list(self._search(name).run())
@@ -196,6 +200,24 @@ class SearchTest(tiny.WorkdirTest):
             self._search("unknown", {"latency": constraint.Range(maximum=1)})
         self.assertFalse(self.workdir.search("unknown").root.exists())
 
+    def test_a_supernet_whose_largest_subnet_is_worse_is_told_once(self):
+        def broken(_, architecture: architecture_lib.Architecture) -> float:
+            return 0.25 if architecture == tiny.SPACE.largest else 0.75
+
+        with (
+            mock.patch.object(accuracy.Evaluator, "accuracy", broken),
+            self.assertLogs(session.__name__, "WARNING") as caught,
+        ):
+            rankings = list(self._search("broken").run())
+        (record,) = caught.records
+        self.assertIn(
+            "largest subnet labels 25.0% of 288 validation images correctly, "
+            "but the smallest has 75.0% and the median of 5 random ones is "
+            "75.0%",
+            record.getMessage(),
+        )
+        self.assertLen(rankings, 3)  # It goes on.
+
     @_NOT_COUNTED
     def test_a_long_generation_tells_its_progress(self):
         with (
@@ -203,7 +225,12 @@ class SearchTest(tiny.WorkdirTest):
             self.assertLogs(session.__name__) as caught,
         ):
             rankings = list(self._search("told").run())
-        messages = [record.getMessage() for record in caught.records]
+        # An invented accuracy may warn of the supernet.
+        messages = [
+            record.getMessage()
+            for record in caught.records
+            if record.levelno == logging.INFO
+        ]
         speed = r"  [\d.]+ candidates/s  ETA \d:\d\d:\d\d"
         expected = []
         for number, (size, ranking) in enumerate(

@@ -33,5 +33,24 @@ class OpenWriterTest(absltest.TestCase):
         self.assertNotIn("\n", str(caught.exception))
 
 
+class SecondsTest(absltest.TestCase):
+    def test_the_time_between_two_runs_does_not_count(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        self.assertEqual(tensorboard.seconds(folder / "missing"), 0)
+        for run, times in enumerate([(100, 103, 110), (500, 501), ()]):
+            path = folder / f"events.out.tfevents.{run}.v2"
+            with tf.io.TFRecordWriter(str(path)) as writer:
+                for time in times:
+                    event = tf.compat.v1.Event(wall_time=time)
+                    writer.write(event.SerializeToString())
+
+        self.assertEqual(tensorboard.seconds(folder), 10 + 1)
+
+        # It was killed while it wrote its last event.
+        path = folder / "events.out.tfevents.0.v2"
+        path.write_bytes(path.read_bytes()[:-3])
+        self.assertEqual(tensorboard.seconds(folder), 3 + 1)
+
+
 if __name__ == "__main__":
     absltest.main()

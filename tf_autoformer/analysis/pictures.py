@@ -1,11 +1,14 @@
 """Pictures of a search and of architectures."""
 
 import io
+import re
 from collections.abc import Sequence
 
+import matplotlib
 import numpy as np
 from matplotlib import figure, ticker
 
+from tf_autoformer.analysis import origins
 from tf_autoformer.evolution import selection
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost as cost_lib
@@ -21,11 +24,40 @@ def png(drawing: figure.Figure) -> bytes:
     return file.getvalue()
 
 
+def svg(drawing: figure.Figure, name: str) -> str:
+    """The drawing as an SVG element of an HTML page.
+
+    Args:
+      drawing: Drawing to write. Its texts stay texts, in the page's fonts.
+      name: Beginning of its ids, which tells them from other drawings' ids.
+    """
+    file = io.StringIO()
+    # The salt makes ids that are the same each time.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        drawing.savefig(
+            file,
+            format="svg",
+            metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")),
+        )
+    text = file.getvalue()
+
+    def renamed(tag: re.Match[str]) -> str:
+        return re.sub(
+            r'\b(id="|href="#|url\(#)',
+            rf"\g<1>{name}-",
+            re.sub(r' xmlns(:\w+)?="[^"]*"', "", tag[0]),  # HTML knows them.
+        )
+
+    return re.sub("<[^<>]+>", renamed, text[text.index("<svg") :])
+
+
 def candidates(
     ranking: Sequence[selection.Candidate],
     cost: cost_lib.Cost = cost_lib.PARAMS,
 ) -> figure.Figure:
     """Accuracy against a cost of all candidates, by generation.
+
+    A line is the front: the best accuracy at each cost or below.
 
     Args:
       ranking: All candidates, ranked.
@@ -42,6 +74,16 @@ def candidates(
         vmax=max(1, *(c.generation for c in ranking)),
         vmin=0,
         s=18,
+    )
+    cheapest = sorted(ranking, key=lambda c: (c.costs[cost.name], -c.accuracy))
+    axes.step(
+        [c.costs[cost.name] for c in cheapest],
+        np.maximum.accumulate([c.accuracy for c in cheapest]),
+        where="post",
+        color="dimgray",
+        linewidth=1,
+        zorder=0.5,  # Below the points.
+        label="front",
     )
     best = ranking[0]
     axes.scatter(
@@ -93,6 +135,70 @@ def progress(ranking: Sequence[selection.Candidate]) -> figure.Figure:
     return drawing
 
 
+# Okabe and Ito's, which color-blind people tell apart, and shapes besides.
+_OPERATOR_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
+_OPERATOR_MARKERS = "osD^v"
+
+
+def operators(
+    candidates: Sequence[selection.Candidate], parents: int
+) -> figure.Figure:
+    """Mean accuracy and entries into the top K of each operator.
+
+    Both are by generation.
+
+    Args:
+      candidates: All candidates.
+      parents: Number of candidates that have offspring, K.
+    """
+    entered = origins.entered(candidates, parents)
+    numbers = sorted({c.generation for c in candidates})
+    by_generation = {
+        number: {
+            each.origin: each
+            for each in origins.yields(
+                [c for c in candidates if c.generation == number], entered
+            )
+        }
+        for number in numbers
+    }
+    names = [each.origin for each in origins.yields(candidates, entered)]
+    drawing = figure.Figure(_SIZE, layout="constrained")
+    above, below = drawing.subplots(2, 1, sharex=True)
+    bottom = np.zeros(len(numbers))
+    for index, name in enumerate(names):
+        color = _OPERATOR_COLORS[index % len(_OPERATOR_COLORS)]
+        found = [by_generation[number].get(name) for number in numbers]
+        above.plot(
+            numbers,
+            [np.nan if each is None else each.mean for each in found],
+            marker=_OPERATOR_MARKERS[index % len(_OPERATOR_MARKERS)],
+            color=color,
+            label=name,
+        )
+        heights = [0 if each is None else each.entered for each in found]
+        below.bar(
+            numbers,
+            heights,
+            bottom=bottom,
+            width=0.7,
+            color=color,
+            edgecolor="white",
+        )
+        bottom += heights
+    above.set_ylabel("mean accuracy")
+    above.yaxis.set_major_formatter(ticker.PercentFormatter(1))
+    above.set_title("Yield of each operator")
+    drawing.legend(loc="outside right upper")
+    below.set(xlabel="generation", ylabel=f"entered the top {parents}")
+    for axes in (above, below):
+        axes.grid(alpha=0.3, axis="y")
+        axes.set_axisbelow(True)
+    for axis in (below.xaxis, below.yaxis):
+        axis.set_major_locator(ticker.MaxNLocator(integer=True))
+    return drawing
+
+
 def architecture(
     found: architecture_lib.Architecture, model: model_lib.ModelConfig
 ) -> figure.Figure:
@@ -137,6 +243,10 @@ def predictions(
         strict=True,
     ):
         axes.imshow(image, interpolation="nearest")
-        axes.set_title(label, color="black" if label == truth else "crimson")
+        axes.set_title(
+            label,
+            color="black" if label == truth else "crimson",
+            parse_math=False,  # A label may have dollar signs.
+        )
         axes.axis("off")
     return drawing

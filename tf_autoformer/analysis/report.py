@@ -1,17 +1,22 @@
 """The final report on a search: the one place that looks at the test split."""
 
+import dataclasses
+import datetime
 import os
 import pathlib
 import random
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from tf_autoformer import errors, files
-from tf_autoformer.analysis import pictures
+from tf_autoformer.analysis import pictures, report_page
 from tf_autoformer.data import pipeline, pixel_limit
-from tf_autoformer.evaluation import accuracy, generation
-from tf_autoformer.evolution import candidates, drawing, session
+from tf_autoformer.evaluation import accuracy, generation, health
+from tf_autoformer.evolution import candidates, drawing, selection, session
+from tf_autoformer.experiment import tensorboard
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.space import architecture as architecture_lib
@@ -23,6 +28,9 @@ _BATCH_SIZE = 256
 _SHOWN = 8
 # Failed draws in a row after which the report looks for no more random ones.
 _ATTEMPTS = 5
+
+# Lines of the report. In the end, fields of `report_page.Content`.
+_Part = Generator[str, None, dict[str, Any]]
 
 
 class Report:
@@ -55,7 +63,9 @@ class Report:
         self._workdir = workdir
         self._search = workdir.search(name)
         self._export = pathlib.Path(export)
+        self._data_dir = data_dir
         self._experiment = workdir.experiment
+        self._further_costs = further_costs
         self._costs = (*cost.COSTS, *further_costs)
         self._constraint = session.load_constraint(
             self._search, self._experiment, self._costs
@@ -68,6 +78,9 @@ class Report:
                 "it exported"
             )
         self._found = found
+        self._ranking = selection.ranked(
+            [*candidates.CandidateFile(self._search.candidates).known.values()]
+        )
         try:
             self._signatures = tf.saved_model.load(str(export)).signatures
         except (tf.errors.OpError, OSError) as error:
@@ -85,48 +98,74 @@ class Report:
         )
 
     def lines(self) -> Iterator[str]:
-        """The report, line by line."""
-        yield from self._table()
-        yield from self._predictions()
+        """The report, line by line. At the end it is written as a page too."""
+        found = yield from self._table()
+        found |= yield from self._predictions()
+        self._write_page(found)
         yield from self._paths()
 
-    def _table(self) -> Iterator[str]:
+    def _table(self) -> _Part:
         """The subnet found against the extremes and a random search."""
         model, space = self._experiment.model, self._experiment.space
-        tries = len(candidates.CandidateFile(self._search.candidates).known)
+        tries = len(self._ranking)
         accuracies = self._random_search(tries)
-        rows = {
+        subnets = {
             "found by the search": self._found,
             "smallest": space.smallest,
             "largest": space.largest,
         }
         if accuracies:
             random_best = max(accuracies, key=accuracies.get)
-            rows[f"best of {len(accuracies)} random ones"] = random_best
+            subnets[f"best of {len(accuracies)} random ones"] = random_best
         yield "accuracy with inherited weights, no retraining:"
-        units = "".join(f"{each.unit:>12}" for each in self._costs)
-        yield f"{'subnet':24}{units}{'validation':>12}{'test':>8}"
-        for name, architecture in rows.items():
-            costs = "".join(
-                f"{each.number(each.measure(model, architecture)):>12}"
+        units = [each.unit for each in self._costs]
+        heading = ["subnet", *units, "validation", "test"]
+        yield self._line(heading)
+        rows, validation = [], {}
+        for name, architecture in subnets.items():
+            costs = [
+                each.number(each.measure(model, architecture))
                 for each in self._costs
+            ]
+            validation[name] = self._validation.accuracy(architecture)
+            test = self._test.accuracy(architecture)
+            rows.append(
+                [name, *costs, f"{validation[name]:.1%}", f"{test:.1%}"]
             )
-            yield (
-                f"{name:24}{costs}"
-                f"{self._validation.accuracy(architecture):>12.1%}"
-                f"{self._test.accuracy(architecture):>8.1%}"
-            )
+            yield self._line(rows[-1])
+        remark = self._remark(list(accuracies.values()), tries)
+        yield remark
+        warning = health.warning(
+            validation["largest"],
+            validation["smallest"],
+            list(accuracies.values()),
+            self._dataset.num_examples("validation"),
+        )
+        if warning is not None:
+            yield ""
+            yield from textwrap.wrap(f"warning: {warning}", 79)
+        return {
+            "compared": report_page.Table(heading, rows),
+            "remark": remark,
+            "warning": warning,
+        }
+
+    def _line(self, cells: Sequence[str]) -> str:
+        """A row of the table as text."""
+        name, *others, test = cells
+        return f"{name:24}{''.join(f'{cell:>12}' for cell in others)}{test:>8}"
+
+    def _remark(self, accuracies: Sequence[float], tries: int) -> str:
+        """Sentence on the random subnets that there are to compare."""
         constraint = f"under the same constraint ({self._constraint})"
         if not accuracies:
-            yield f"no random ones were found {constraint}"
-            return
+            return f"no random ones were found {constraint}"
         found = "as many as the search evaluated"
         if len(accuracies) < tries:
             found = f"as many as were found instead of the search's {tries}"
-        yield (
+        return (
             f"the random ones, {found} and {constraint}, range from "
-            f"{min(accuracies.values()):.1%} to "
-            f"{max(accuracies.values()):.1%} on validation"
+            f"{min(accuracies):.1%} to {max(accuracies):.1%} on validation"
         )
 
     def _random_search(self, tries: int) -> dict[Architecture, float]:
@@ -139,7 +178,7 @@ class Report:
             drawn = []
         return dict(generation.accuracies(self._validation, drawn))
 
-    def _predictions(self) -> Iterator[str]:
+    def _predictions(self) -> _Part:
         """The export's accuracy, and its answers to some images."""
         dataset = self._dataset
         names = dataset.source.labels
@@ -153,24 +192,33 @@ class Report:
             predicted = classify(images=images)["classes"]
             right += int(tf.math.count_nonzero(predicted == truths))
         accuracy = right / dataset.num_examples("test")
+        summary = f"{self._export} on the test split: {accuracy:.1%}"
         yield ""
-        yield f"{self._export} on the test split: {accuracy:.1%}"
+        yield summary
 
         examples = list(dataset.read("test").take(_SHOWN))
         truths = [names[label] for _, label in examples]
-        shown = []
+        rows = []
         yield f"its answers to the first {_SHOWN} test images as files:"
         for truth, (image, _) in zip(truths, examples, strict=True):
             label, remark = self._answer(image)
-            shown.append(label)
+            rows.append((truth, label, remark))
             yield f"  {truth} -> {label} ({remark})"
         images, _ = next(
             iter(pipeline.images(dataset, "test", size).batch(_SHOWN))
         )
-        drawing = pictures.predictions(images.numpy(), truths, shown)
+        drawing = pictures.predictions(
+            images.numpy(), truths, [label for _, label, _ in rows]
+        )
         files.write_bytes(
             self._search.picture("predictions"), pictures.png(drawing)
         )
+        heading = ("right label", "answer", "probability")
+        return {
+            "accuracy": summary,
+            "answers": report_page.Table(heading, rows),
+            "images": drawing,
+        }
 
     def _answer(self, image: tf.Tensor) -> tuple[str, str]:
         """What the export answers to a file, string [], and a remark on it."""
@@ -186,12 +234,68 @@ class Report:
         )
         return label.decode(), f"{probabilities.max():.0%}"
 
+    def _write_page(self, found: Mapping[str, Any]) -> None:
+        """Writes the page, and the architectures that its commands export."""
+        search = session.SearchConfig.load(self._search)
+        commands = []
+        top = self._ranking[: report_page.TOP]
+        for rank, candidate in enumerate(top, 1):
+            path = self._search.top(rank)
+            files.write_json(path, candidate.architecture.to_dict())
+            commands.append(
+                report_page.export_command(
+                    self._workdir.root, path, self._data_dir
+                )
+            )
+        content = report_page.Content(
+            title=f"Search {self._search.name} in {self._workdir.root}",
+            facts=self._facts(search),
+            ranking=self._ranking,
+            found=self._found,
+            parents=search.evolution.parents,
+            model=self._experiment.model,
+            space=self._experiment.space,
+            costs=self._costs,
+            further_costs=self._further_costs,
+            commands=commands,
+            **found,
+        )
+        files.write_text(self._search.report, report_page.render(content))
+
+    def _facts(self, search: session.SearchConfig) -> dict[str, str]:
+        """Facts about the search, by name."""
+        evolution, dataset = search.evolution, self._dataset
+        facts = {
+            "Data set": f"{self._experiment.dataset}: "
+            f"{dataset.num_examples('validation'):,} validation and "
+            f"{dataset.num_examples('test'):,} test images",
+            "Search space": self._experiment.space.describe(),
+            "Supernet": f"weights of training step {search.checkpoint_step:,}",
+            "Constraint": str(self._constraint),
+            "Driver": evolution.driver,
+            "Parameters": ", ".join(
+                f"{name.replace('_', ' ')} {value}"
+                for name, value in dataclasses.asdict(evolution).items()
+                if name not in ("driver", "generations", "search_seed")
+            ),
+            "Seed": f"{evolution.search_seed}",
+            "Generations": f"{len({c.generation for c in self._ranking})}",
+            "Candidates": f"{len(self._ranking):,}",
+        }
+        if seconds := round(tensorboard.seconds(self._search.log)):
+            facts["Duration"] = (
+                f"{datetime.timedelta(seconds=seconds)} (h:mm:ss), pauses left "
+                "out"
+            )
+        return facts
+
     def _paths(self) -> Iterator[str]:
         """The paths of everything that was made."""
         yield ""
         yield "pictures:"
         for path in self._search.pictures():
             yield f"  {path}"
+        yield f"page:         {self._search.report}"
         yield f"architecture: {self._search.best}"
         yield f"SavedModel:   {self._export}"
         yield f"TensorBoard:  tensorboard --logdir {self._workdir.logs}"

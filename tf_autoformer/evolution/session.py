@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_autoformer import errors, files, interruption, progress
-from tf_autoformer.evaluation import accuracy, generation
+from tf_autoformer.evaluation import accuracy, generation, health
 from tf_autoformer.evolution import algorithm, candidates, drivers, selection
 from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.experiment import workdir as workdir_lib
@@ -140,6 +140,7 @@ class Search:
         self._evaluator = accuracy.Evaluator(
             strategy, self.supernet, trained.dataset, "validation"
         )
+        self._num_images = trained.dataset.num_examples("validation")
         with contextlib.ExitStack() as lock:
             lock.enter_context(files.lock(self.folder.root))
             self._claim(trained.step)  # Not before all is in order: it binds.
@@ -202,7 +203,22 @@ class Search:
             best = ranking[0].architecture
             files.write_json(self.folder.best, best.to_dict())
             self._report_generation(ranking)
+            if all(candidate.generation == 0 for candidate in ranking):
+                self._check_health(ranking)
             yield ranking
+
+    def _check_health(self, ranking: list[selection.Candidate]) -> None:
+        """Warns if larger subnets are less accurate. See `health`."""
+        space = self.experiment.space
+        with self._meter.paused():
+            found = health.warning(
+                self._evaluator.accuracy(space.largest),
+                self._evaluator.accuracy(space.smallest),
+                selection.accuracies(ranking, 0),
+                self._num_images,
+            )
+        if found is not None:
+            _LOGGER.warning(found)
 
     def _evaluate(
         self, number: int, members: Mapping[Architecture, str]

@@ -1,5 +1,6 @@
 """TensorBoard logs."""
 
+import contextlib
 import pathlib
 import time
 
@@ -43,3 +44,21 @@ def drop_from(writer: tf.summary.SummaryWriter, step: int) -> None:
     tf.raw_ops.ImportEvent(
         writer=writer._resource, event=event.SerializeToString()
     )
+
+
+def seconds(folder: pathlib.Path) -> float:
+    """The time between the first and the last event, summed over all runs.
+
+    Args:
+      folder: Folder of the log. Each run has written a file of its own.
+    """
+    total = 0.0
+    for path in folder.glob("*.tfevents.*"):
+        times = []
+        # A run that was killed may have left half an event.
+        with contextlib.suppress(tf.errors.DataLossError):
+            for record in tf.data.TFRecordDataset(str(path)):
+                event = tf.compat.v1.Event.FromString(record.numpy())
+                times.append(event.wall_time)
+        total += max(times, default=0.0) - min(times, default=0.0)
+    return total

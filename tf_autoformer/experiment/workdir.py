@@ -29,6 +29,7 @@ class SearchFolder:
       config: JSON file of the search's configuration.
       candidates: JSON-lines file of every evaluated candidate.
       best: JSON file of the best architecture so far.
+      report: HTML page of the report.
       log: Folder of the TensorBoard log.
     """
 
@@ -38,11 +39,16 @@ class SearchFolder:
         self.config = self.root / "config.json"
         self.candidates = self.root / "candidates.jsonl"
         self.best = self.root / "best.json"
+        self.report = self.root / "report.html"
         self.log = workdir.log(f"search_{name}")
 
     def picture(self, name: str) -> pathlib.Path:
         """Path of the picture of this name."""
         return self.root / f"{name}.png"
+
+    def top(self, rank: int) -> pathlib.Path:
+        """JSON file of the architecture of this rank, from 1."""
+        return self.root / f"top_{rank}.json"
 
     def pictures(self) -> list[pathlib.Path]:
         """Paths of all pictures that exist, sorted."""
