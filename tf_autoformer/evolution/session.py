@@ -138,7 +138,11 @@ class Search:
         trained.claim()
         self.source = trained.source
         self._evaluator = accuracy.Evaluator(
-            strategy, self.supernet, trained.dataset, "validation"
+            strategy,
+            self.supernet,
+            trained.dataset,
+            "validation",
+            accuracy.BATCH_SIZE,
         )
         with contextlib.ExitStack() as lock:
             lock.enter_context(files.lock(self.folder.root))
@@ -181,6 +185,7 @@ class Search:
         """
         config = self.config
         known = len(self._file.known)
+        self._tallies: list[generation.Tally] = []
         if known:
             _LOGGER.info("%d candidates known", known)
         with (
@@ -191,6 +196,12 @@ class Search:
             ) as self._meter,
         ):
             yield from self._rankings(known)
+        total = generation.Tally(
+            sum(each.alone for each in self._tallies),
+            sum(each.done for each in self._tallies),
+        )
+        if total.alone:
+            _LOGGER.info("%s in the whole search", _savings(total))
 
     def _rankings(self, known: int) -> Iterator[list[selection.Candidate]]:
         """See `run`. The first `known` candidates were evaluated before."""
@@ -207,9 +218,7 @@ class Search:
     def _evaluate(
         self, number: int, members: Mapping[Architecture, str]
     ) -> list[selection.Candidate]:
-        """Evaluates the architectures that are not known.
-
-        Each candidate is written down before the next one is evaluated.
+        """Evaluates the architectures that are not known, in one pass.
 
         Args:
           number: Number of the generation.
@@ -217,21 +226,33 @@ class Search:
         """
         known = self._file.known
         new = [each for each in members if each not in known]
-        for architecture, found in generation.accuracies(self._evaluator, new):
+        before, tally = len(known), generation.Tally()
+
+        def told(share: float) -> None:
+            done = before + share * len(new)
+            self._meter.advance(int(done))
+            if self._meter.due:
+                self._report(f"generation {number + 1}, {share:.0%}", done)
+
+        answers = generation.answers(
+            self._evaluator, new, self.folder.partial, told, tally
+        )
+        for architecture, right in answers.items():
             self._file.append(
                 selection.Candidate(
                     generation=number,
                     origin=members[architecture],
                     architecture=architecture,
-                    accuracy=found,
+                    accuracy=float(np.mean(right)),
                     costs=cost.measured(
                         self._costs, self.experiment.model, architecture
                     ),
                 )
             )
-            self._meter.advance(len(self._file.known))
-            if self._meter.due:
-                self._report(f"generation {number + 1}")
+        if new:  # Else it may be of a later generation.
+            self.folder.partial.unlink(missing_ok=True)
+        self._tallies.append(tally)
+        self._meter.advance(len(known))
         return [known[architecture] for architecture in members]
 
     def _left(self) -> str:
@@ -251,15 +272,19 @@ class Search:
         self._report(
             f"generation {number + 1}/{self.config.generations}  "
             f"mean {np.mean(accuracies):.1%}  best so far "
-            f"{best.accuracy:.1%} with {costs}"
+            f"{best.accuracy:.1%} with {costs}  {_savings(self._tallies[-1])}",
+            len(self._file.known),
         )
 
-    def _report(self, text: str) -> None:
-        done = len(self._file.known)
+    def _report(self, text: str, done: float) -> None:
         speed, eta = self._meter.update(done)
         if speed:  # Else all of it was known.
             text += f"  {speed:.1f} candidates/s  ETA {eta}"
-        _LOGGER.info("%s  %d candidates", text, done)
+        _LOGGER.info("%s  %d candidates", text, len(self._file.known))
+
+
+def _savings(tally: generation.Tally) -> str:
+    return f"{tally.saved:.0%} of block evaluations saved"
 
 
 def require_weights(folder: workdir_lib.SearchFolder, step: int) -> None:
