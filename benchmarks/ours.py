@@ -7,8 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from benchmarks import comparison, worker
-from tf_autoformer.evaluation import accuracy
+from benchmarks import comparison, whole, worker
 from tf_autoformer.experiment import training_config
 from tf_autoformer.space import extents
 from tf_autoformer.supernet import (
@@ -52,7 +51,7 @@ class Ours:
         self._step = step_lib.TrainStep(strategy, state, recipe)
         # Depth -> traced update: the variables depend on the depth.
         self._updates: dict[int, Any] = {}
-        self._forward = accuracy.Forward(self._supernet)
+        self._forward = whole.Forward(self._supernet)
         self._images = tf.random.normal(
             [batch, *network.input_size, network.channels]
         )

@@ -359,10 +359,10 @@ class SearchTest(TrainedTest):
                 "mine",
                 algorithm.EvolutionConfig(
                     population=3,
-                    generations=1,
+                    generations=2,
                     parents=1,
                     crossovers=0,
-                    mutations=0,
+                    mutations=1,
                 ),
                 {},
                 str(shared.digits()),
@@ -377,21 +377,21 @@ class SearchTest(TrainedTest):
             search()
         with (
             self.at_call(
-                accuracy.Evaluator, "accuracy", 3, lambda: _send(signal.SIGTERM)
+                accuracy.Evaluator, "right", 2, lambda: _send(signal.SIGTERM)
             ),
             interruption.raised(),
             self.assertRaisesRegex(
                 interruption.Interrupted,
-                f"^interrupted; 2 candidates are kept in {folder}/search/mine; "
+                f"^interrupted; 3 candidates are kept in {folder}/search/mine; "
                 "the same command continues there$",
             ),
         ):
             list(first.run())
 
         with self.assertLogs("tf_autoformer") as caught:
-            (ranking,) = search().run()
-        self.assertEqual(caught.records[0].getMessage(), "2 candidates known")
-        self.assertLen(ranking, 3)
+            *_, ranking = search().run()
+        self.assertEqual(caught.records[0].getMessage(), "3 candidates known")
+        self.assertLen(ranking, 4)
 
 
 class CommandTest(TrainedTest):

@@ -5,15 +5,17 @@ import dataclasses
 import functools
 import itertools
 import shutil
+from collections.abc import Iterator
 from unittest import mock
 
+import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
 from tests.helpers import tiny
 from tf_autoformer import errors
 from tf_autoformer.analysis import report
-from tf_autoformer.evaluation import accuracy, health
+from tf_autoformer.evaluation import accuracy, generation, health
 from tf_autoformer.evolution import algorithm, candidates, selection, session
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
@@ -24,9 +26,18 @@ CONFIG = algorithm.EvolutionConfig(population=5, generations=1)
 LATENCY = tiny.LATENCY
 
 
-def _not_counted() -> contextlib.AbstractContextManager:
+@contextlib.contextmanager
+def _not_counted() -> Iterator[None]:
     """Spares a test, which proves nothing of them, the accuracies' counting."""
-    return mock.patch.object(accuracy.Evaluator, "accuracy", return_value=0.5)
+
+    def answers(evaluator, architectures, *_):
+        return {each: np.array([True, False]) for each in architectures}
+
+    with (
+        mock.patch.object(accuracy.Evaluator, "accuracy", return_value=0.5),
+        mock.patch.object(generation, "answers", answers),
+    ):
+        yield
 
 
 class ReportTest(tiny.WorkdirTest):

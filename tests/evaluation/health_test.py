@@ -7,8 +7,8 @@ from absl.testing import absltest, parameterized
 from tests.helpers import tiny
 from tf_autoformer.data import pipeline
 from tf_autoformer.evaluation import accuracy, health
-from tf_autoformer.space import extents, search_space
-from tf_autoformer.supernet import embedding
+from tf_autoformer.space import search_space
+from tf_autoformer.supernet import subnet
 from tf_autoformer.supernet import supernet as supernet_lib
 
 # 24 random subnets of a trained supernet for the digits.
@@ -81,11 +81,9 @@ class SupernetTest(tiny.DigitsTest):
                 self.dataset, "train", (8, 8), 1149
             ).as_numpy_iterator()
         )
-        weights = self.supernet.operands(extents.of(SPACE.smallest))
-        x = self.supernet.forward_stem(images, weights)
-        x = self.supernet.forward_block(0, x, weights)
-        x = self.layers["norm"].forward(x, weights["norm"])
-        features = embedding.pool(x, tiny.DIGITS_MODEL.pooling).numpy()
+        smallest = subnet.inherit(self.supernet, SPACE.smallest)
+        pooled = tf.keras.Model(smallest.input, smallest.layers[-1].input)
+        features = pooled(images).numpy()
         kernel, *_ = np.linalg.lstsq(features, np.eye(10)[labels], rcond=None)
         self.layers["head"].kernel.assign(kernel)
         self.evaluator = accuracy.Evaluator(

@@ -3,10 +3,12 @@
 import functools
 import json
 import logging
+import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from unittest import mock
 
+import numpy as np
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
@@ -23,15 +25,34 @@ CONFIG = algorithm.EvolutionConfig(
 LATENCY = tiny.LATENCY
 
 
-def _invented(_, architecture: architecture_lib.Architecture) -> float:
-    """An accuracy that need not be counted."""
-    return cost.params(tiny.DIGITS_MODEL, architecture) % 97 / 97
+def _invented(
+    evaluator: accuracy.Evaluator,
+    architectures: Sequence[architecture_lib.Architecture],
+    path: pathlib.Path | None = None,
+    told: Callable[[float], None] = lambda share: None,
+    tally: generation.Tally | None = None,
+) -> dict[architecture_lib.Architecture, np.ndarray]:
+    """Answers that need not be counted."""
+    for number, _ in enumerate(architectures, 1):
+        told(number / len(architectures))
+    if tally is not None:
+        tally.alone += 8 * len(architectures)
+        tally.done += 6 * len(architectures)
+    return {
+        each: np.arange(97) < cost.params(tiny.DIGITS_MODEL, each) % 97
+        for each in architectures
+    }
 
 
-_NOT_COUNTED = mock.patch.object(accuracy.Evaluator, "accuracy", _invented)
+_NOT_COUNTED = mock.patch.object(generation, "answers", _invented)
 
 
 class SearchTest(tiny.WorkdirTest):
+    def setUp(self):
+        super().setUp()
+        # Three batches for the 288 images.
+        self.enter_context(mock.patch.object(accuracy, "BATCH_SIZE", 100))
+
     @classmethod
     @functools.cache
     def _whole(cls) -> list[list[selection.Candidate]]:
@@ -62,41 +83,48 @@ class SearchTest(tiny.WorkdirTest):
     def test_it_evaluates_on_the_validation_split(self):
         with mock.patch.object(accuracy, "Evaluator") as made:
             search = self._search("split")
-        _, supernet, dataset, split = made.call_args.args
+        _, supernet, dataset, split, *_ = made.call_args.args
         self.assertIs(supernet, search.supernet)
         self.assertEqual(split, "validation")
         self.assertEqual(dataset.num_examples(split), 288)
 
     # In the middle of the first generation, at its end and in the second. The
     # extremes are evaluated between these.
-    @parameterized.parameters(2, 5, 9)
-    def test_killed_in_a_generation_it_loses_nothing(self, evaluated):
+    @parameterized.parameters((2, 10), (3, 9), (8, 7))
+    def test_killed_in_a_generation_it_loses_nothing(self, batches, left):
         whole = self._whole()
-        name = f"killed_{evaluated}"
-        evaluate = accuracy.Evaluator.accuracy
+        name = f"killed_{batches}"
+        right = accuracy.Evaluator.right
         calls = []
 
-        def killed(evaluator, architecture):
-            if len(calls) == evaluated:
+        def killed(evaluator, *arguments):
+            if len(calls) == batches:
                 raise KeyboardInterrupt
-            calls.append(architecture)
-            return evaluate(evaluator, architecture)
+            calls.append(arguments)
+            return right(evaluator, *arguments)
 
         with (
-            mock.patch.object(accuracy.Evaluator, "accuracy", killed),
+            mock.patch.object(accuracy.Evaluator, "right", killed),
             self.assertRaises(KeyboardInterrupt),
         ):
             list(self._search(name).run())
-        # The extremes tell whether the supernet is healthy.
-        extremes = (tiny.SPACE.largest, tiny.SPACE.smallest)
-        self.assertEqual(
-            [line["architecture"] for line in self._lines(name)],
-            [each.to_dict() for each in calls if each not in extremes],
-        )
+        folder = self.workdir.search(name)
+        self.assertEqual(folder.partial.exists(), batches != 3)
+        self.assertEqual(folder.candidates.exists(), batches >= 3)
 
-        found = list(self._search(name).run())
+        with mock.patch.object(
+            accuracy.Evaluator, "right", autospec=True, side_effect=right
+        ) as again:
+            found = list(self._search(name).run())
+        # Three batches of each of three generations and of the extremes.
+        self.assertEqual(again.call_count, left)
         self.assertEqual(found[-1], whole[-1])
-        self.assertEqual(self._lines(name), self._lines("whole"))
+        self.assertFalse(folder.partial.exists())
+        for file in ("candidates.jsonl", "best.json", "config.json"):
+            self.assertEqual(
+                (folder.root / file).read_bytes(),
+                (self.workdir.search("whole").root / file).read_bytes(),
+            )
 
     @_NOT_COUNTED
     def test_a_generation_is_evaluated_at_once_but_for_what_is_known(self):
@@ -106,14 +134,13 @@ class SearchTest(tiny.WorkdirTest):
         lines = path.read_text().splitlines(keepends=True)
         # Of the second generation, lines 6 to 9, two are missing.
         path.write_text("".join([*lines[:5], lines[6], lines[8]]))
-        accuracies = generation.accuracies
         calls = []
 
-        def counted(evaluator, architectures):
+        def counted(evaluator, architectures, *arguments):
             calls.append([each.to_dict() for each in architectures])
-            return accuracies(evaluator, architectures)
+            return _invented(evaluator, architectures, *arguments)
 
-        with mock.patch.object(generation, "accuracies", counted):
+        with mock.patch.object(generation, "answers", counted):
             *_, again = self._search("at_once").run()
         missing = [json.loads(line)["architecture"] for line in lines]
         self.assertEqual(calls, [[], [missing[5], missing[7]], missing[9:]])
@@ -163,7 +190,7 @@ class SearchTest(tiny.WorkdirTest):
         best = ranking[0].costs
         self.assertIn(
             f" with {best['params']:,} params, {best['latency']:.2f} ms  ",
-            caught.records[-1].getMessage(),
+            caught.records[-2].getMessage(),
         )
 
         # It is continued like any other, and its constraint is read back.
@@ -201,11 +228,14 @@ class SearchTest(tiny.WorkdirTest):
         self.assertFalse(self.workdir.search("unknown").root.exists())
 
     def test_a_supernet_whose_largest_subnet_is_worse_is_told_once(self):
-        def broken(_, architecture: architecture_lib.Architecture) -> float:
-            return 0.25 if architecture == tiny.SPACE.largest else 0.75
+        def broken(_, architectures, *arguments):
+            return {
+                each: np.arange(4) < (1 if each == tiny.SPACE.largest else 3)
+                for each in architectures
+            }
 
         with (
-            mock.patch.object(accuracy.Evaluator, "accuracy", broken),
+            mock.patch.object(generation, "answers", broken),
             self.assertLogs(session.__name__, "WARNING") as caught,
         ):
             rankings = list(self._search("broken").run())
@@ -238,16 +268,19 @@ class SearchTest(tiny.WorkdirTest):
         ):
             before = 5 if number == 1 else 4
             expected += [
-                rf"generation {number}{speed}  {done} candidates"
-                for done in range(size - before + 1, size + 1)
+                rf"generation {number}, {done / before:.0%}{speed}  "
+                rf"{size - before} candidates"
+                for done in range(1, before + 1)
             ]
             mean = sum(selection.accuracies(ranking, number - 1)) / before
             best = re.escape(
                 f"generation {number}/3  mean {mean:.1%}  best so far "
                 f"{ranking[0].accuracy:.1%} with "
-                f"{ranking[0].costs['params']:,} params"
+                f"{ranking[0].costs['params']:,} params  "
+                "25% of block evaluations saved"
             )
             expected.append(rf"{best}({speed})?  {size} candidates")
+        expected.append("25% of block evaluations saved in the whole search")
         self.assertLen(messages, len(expected))
         for message, pattern in zip(messages, expected, strict=True):
             self.assertRegex(message, f"^{pattern}$")

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
+from benchmarks import whole
 from tests.helpers import processes, shared, tiny
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
@@ -104,17 +105,20 @@ def _train(batch: int, known: bool) -> tuple[np.ndarray, np.ndarray]:
 def _infer(folder: str) -> tuple[list[np.ndarray], list[float]]:
     """The logits and accuracies of some batches and architectures."""
     supernet = _supernet()
-    forward = accuracy.Forward(supernet)
+    forward = whole.Forward(supernet)
     logits = [
         forward(_images(count), architecture).numpy()
         for count in (5, 2)
         for architecture in DRAWN[:2]
     ]
     dataset = datasets.load("digits", folder)
-    with mock.patch.object(accuracy, "_BATCH_SIZE", 143):  # And 2 of 288.
-        evaluator = accuracy.Evaluator(
-            tf.distribute.get_strategy(), supernet, dataset, "validation"
-        )
+    evaluator = accuracy.Evaluator(
+        tf.distribute.get_strategy(),
+        supernet,
+        dataset,
+        "validation",
+        batch_size=143,  # And 2 of 288.
+    )
     return logits, [evaluator.accuracy(each) for each in DRAWN[:2]]
 
 
@@ -154,7 +158,7 @@ class ParallelTest(absltest.TestCase):
         self.assertEqual(many.accuracies, one.accuracies)
 
     def test_the_results_are_in_the_order_of_the_batch(self):
-        with mock.patch.object(parallel, "_num_shares", return_value=3):
+        with mock.patch.object(parallel, "num_shares", return_value=3):
             double = parallel.Parallel(lambda share, by: share[0] * by)
             results = double([tf.range(7)], 2)
 
@@ -162,7 +166,7 @@ class ParallelTest(absltest.TestCase):
         self.assertEqual([len(part) for part in results], [2, 2, 3])
 
     def test_shares_are_of_all_tensors_alike(self):
-        with mock.patch.object(parallel, "_num_shares", return_value=3):
+        with mock.patch.object(parallel, "num_shares", return_value=3):
             pairs = parallel.Parallel(lambda share, _: tf.stack(share))(
                 [tf.range(5), 10 * tf.range(5)], None
             )
@@ -179,7 +183,7 @@ class ParallelTest(absltest.TestCase):
             return share[0]
 
         shares = parallel.Parallel(function)
-        with mock.patch.object(parallel, "_num_shares", return_value=4):
+        with mock.patch.object(parallel, "num_shares", return_value=4):
             tf.function(
                 lambda x: shares([x], None),
                 input_signature=[tf.TensorSpec([None])],

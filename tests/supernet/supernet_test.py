@@ -110,44 +110,6 @@ class SupernetTest(parameterized.TestCase):
                     compared += 1
             self.assertLen(standalone.trainable_variables, compared)
 
-    @parameterized.parameters("cls", "average")
-    def test_subnets_that_begin_alike_share_stem_and_blocks(self, pooling):
-        supernet = _supernet(pooling=pooling, drop_path=0.5)
-        images = _images()
-        noise = tf.random.stateless_uniform([3, 2, 2], [0, 6])
-        pair = [
-            architecture_lib.Architecture(12, 2, (2, heads), (1.0, ratio))
-            for heads, ratio in ((1, 0.5), (3, 2.0))
-        ]
-
-        def together(images, noise, *subnets):
-            """The logits of both, with one pass through what they share."""
-            first, second = map(supernet.operands, subnets)
-            keeps = supernet.keeps(noise)
-            x = supernet.forward_stem(images, first)
-            x = supernet.forward_block(0, x, first, keeps[0])
-            ends = [
-                supernet.forward_block(1, x, weights, keeps[1])
-                for weights in (first, second)
-            ]
-            return [
-                supernet.forward_head(end, weights)
-                for end, weights in zip(ends, (first, second), strict=True)
-            ]
-
-        for run in (together, tf.function(together, autograph=False)):
-            for draws in (noise, None):
-                sizes = map(supernet_lib.extent_tensors, pair)
-                found = run(images, draws, *sizes)
-                for logits, architecture in zip(found, pair, strict=True):
-                    np.testing.assert_allclose(
-                        logits,
-                        supernet(images, architecture, draws),
-                        atol=1e-5,
-                        rtol=1e-5,
-                    )
-                self.assertGreater(np.abs(found[0] - found[1]).max(), 0.1)
-
     def test_takes_an_architecture_or_its_tensors(self):
         supernet, images = _supernet(), _images()
         architecture = sampling.uniform(SPACE, random.Random(1))

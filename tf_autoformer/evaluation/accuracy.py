@@ -1,56 +1,50 @@
 """Accuracy of subnets with inherited weights."""
 
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
 import tensorflow as tf
 
 from tf_autoformer.data import pipeline
 from tf_autoformer.data.sources import datasets
+from tf_autoformer.evaluation import programs, trie
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import extents
-from tf_autoformer.supernet import parallel
 from tf_autoformer.supernet import supernet as supernet_lib
 
-_BATCH_SIZE = 512
+# Number of images of a batch, over all replicas.
+BATCH_SIZE = 512
 
 
-class Forward:
-    """The logits of subnets with inherited weights, on all cores.
+class Batch(NamedTuple):
+    """A batch of this process.
 
-    There is one trace for each depth and size of batch.
-
-    Args:
-      supernet: Supernet whose weights the subnets inherit.
+    Attributes:
+      images: Normalized images of each replica, float32
+        [images, height, width, channels].
+      labels: Labels of each replica, int64 [images].
     """
 
-    def __init__(self, supernet: supernet_lib.Supernet):
-        self._supernet = supernet
-        self._shares = parallel.Parallel(
-            lambda share, weights: supernet.forward(*share, weights)
-        )
-        self._run = tf.function(self.logits, autograph=False)
-
-    def __call__(
-        self, images: tf.Tensor, architecture: architecture_lib.Architecture
-    ) -> tf.Tensor:
-        """The logits [batch, classes] of normalized images."""
-        return self._run(images, supernet_lib.extent_tensors(architecture))
-
-    def logits(self, images: tf.Tensor, subnet: extents.Extents) -> tf.Tensor:
-        """The same in a graph, where the extents are tensors."""
-        weights = self._supernet.operands(subnet)
-        return tf.concat(self._shares([images], weights), axis=0)
+    images: Sequence[tf.Tensor]
+    labels: Sequence[tf.Tensor]
 
 
 class Evaluator:
-    """Counts how many images of a split a subnet labels correctly.
+    """Tells which images of a split subnets label correctly.
 
-    There is one trace for each depth, and another for a smaller last batch. A
-    compiled supernet gets a full last batch, or XLA would compile it apart.
+    No subnet has a trace of its own. A compiled supernet gets a full last
+    batch, or XLA would compile it apart.
 
     Args:
       strategy: Strategy that the supernet was created under.
       supernet: Supernet whose weights the subnets inherit.
       dataset: Data set of the images.
       split: Split of the data set.
+      batch_size: Number of images of a batch, over all replicas.
+
+    Attributes:
+      num_examples: Number of images.
+      batch_size: Number of images of a batch. The last may have fewer.
     """
 
     def __init__(
@@ -59,59 +53,86 @@ class Evaluator:
         supernet: supernet_lib.Supernet,
         dataset: datasets.Dataset,
         split: datasets.Split,
+        batch_size: int = BATCH_SIZE,
     ):
         self._strategy = strategy
-        self._forward = Forward(supernet)
+        self._programs = programs.Programs(strategy, supernet)
         self._dataset = dataset
-        self._num_examples = dataset.num_examples(split)
+        self.num_examples = dataset.num_examples(split)
+        self.batch_size = batch_size
         options = tf.data.Options()
         # Workers share the batches, of a data set that may be one file.
         options.experimental_distribute.auto_shard_policy = (
             tf.data.experimental.AutoShardPolicy.DATA
         )
         batches = pipeline.evaluation(
-            dataset, split, supernet.model.input_size, _BATCH_SIZE
+            dataset, split, supernet.model.input_size, batch_size
         )
         if supernet.compiled:
-            batches = batches.map(_filled)
+            batches = batches.map(
+                lambda images, labels: _filled(images, labels, batch_size)
+            )
         self._batches = strategy.experimental_distribute_dataset(
             batches.with_options(options)
         )
-        self._count = tf.function(self._distributed_count, autograph=False)
+        self._sum = tf.function(self._sum_of_workers, autograph=False)
+
+    def batches(self) -> Iterator[Batch]:
+        """The split, in the same batches in each pass."""
+        local = self._strategy.experimental_local_results
+        for images, labels in self._dataset.readable(self._batches):
+            yield Batch(list(local(images)), list(local(labels)))
+
+    def right(
+        self,
+        batch: Batch,
+        steps: Sequence[trie.Step],
+        told: Callable[[int], None] = lambda done: None,
+    ) -> dict[int, np.ndarray]:
+        """Which images of a batch each subnet labels correctly.
+
+        Args:
+          batch: One of `batches`.
+          steps: Steps of `trie.walk`.
+          told: Function that is told the number of subnets done so far.
+
+        Returns:
+          Position of each subnet -> bool [images], with False for images that
+          only fill a batch.
+        """
+        found = {}
+        for subnet, right in self._programs.right(*batch, steps):
+            found[subnet] = right
+            told(len(found))
+        # In the end, as a GPU is still computing.
+        return {
+            subnet: np.concatenate(right) for subnet, right in found.items()
+        }
 
     def accuracy(self, architecture: architecture_lib.Architecture) -> float:
         """The share of images labelled correctly, in [0, 1]."""
-        subnet = supernet_lib.extent_tensors(architecture)
-        counts = [
-            self._count(images, labels, subnet)
-            for images, labels in self._dataset.readable(self._batches)
-        ]
-        return float(sum(int(count) for count in counts)) / self._num_examples
-
-    def _distributed_count(
-        self, images: tf.Tensor, labels: tf.Tensor, subnet: extents.Extents
-    ) -> tf.Tensor:
-        counts = self._strategy.run(
-            self._replica_count, args=(images, labels, subnet)
+        steps = trie.walk([architecture])
+        count = sum(
+            np.count_nonzero(self.right(batch, steps)[0])
+            for batch in self.batches()
         )
-        return self._strategy.reduce("SUM", counts, axis=None)
+        return int(self._sum(tf.constant(count))) / self.num_examples
 
-    def _replica_count(
-        self, images: tf.Tensor, labels: tf.Tensor, subnet: extents.Extents
-    ) -> tf.Tensor:
-        logits = self._forward.logits(images, subnet)
-        predicted = tf.argmax(logits, axis=-1, output_type=labels.dtype)
-        return tf.math.count_nonzero(predicted == labels)
+    def _sum_of_workers(self, count: tf.Tensor) -> tf.Tensor:
+        """The sum of the counts of all processes."""
+        counts = self._strategy.run(lambda: tf.identity(count))
+        replicas = len(self._strategy.experimental_local_results(counts))
+        return self._strategy.reduce("SUM", counts, axis=None) // replicas
 
 
 def _filled(
-    images: tf.Tensor, labels: tf.Tensor
+    images: tf.Tensor, labels: tf.Tensor, batch_size: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """A full batch. The images beyond have a label that no subnet predicts."""
-    beyond = _BATCH_SIZE - tf.shape(labels)[0]
+    beyond = batch_size - tf.shape(labels)[0]
     images = tf.pad(images, [[0, beyond], [0, 0], [0, 0], [0, 0]])
     labels = tf.pad(labels, [[0, beyond]], constant_values=-1)
     return (
-        tf.ensure_shape(images, [_BATCH_SIZE, *images.shape[1:]]),
-        tf.ensure_shape(labels, [_BATCH_SIZE]),
+        tf.ensure_shape(images, [batch_size, *images.shape[1:]]),
+        tf.ensure_shape(labels, [batch_size]),
     )

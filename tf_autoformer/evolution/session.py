@@ -138,9 +138,12 @@ class Search:
         trained.claim()
         self.source = trained.source
         self._evaluator = accuracy.Evaluator(
-            strategy, self.supernet, trained.dataset, "validation"
+            strategy,
+            self.supernet,
+            trained.dataset,
+            "validation",
+            accuracy.BATCH_SIZE,
         )
-        self._num_images = trained.dataset.num_examples("validation")
         with contextlib.ExitStack() as lock:
             lock.enter_context(files.lock(self.folder.root))
             self._claim(trained.step)  # Not before all is in order: it binds.
@@ -182,6 +185,7 @@ class Search:
         """
         config = self.config
         known = len(self._file.known)
+        self._tallies: list[generation.Tally] = []
         if known:
             _LOGGER.info("%d candidates known", known)
         with (
@@ -192,6 +196,12 @@ class Search:
             ) as self._meter,
         ):
             yield from self._rankings(known)
+        total = generation.Tally(
+            sum(each.alone for each in self._tallies),
+            sum(each.done for each in self._tallies),
+        )
+        if total.alone:
+            _LOGGER.info("%s in the whole search", _savings(total))
 
     def _rankings(self, known: int) -> Iterator[list[selection.Candidate]]:
         """See `run`. The first `known` candidates were evaluated before."""
@@ -210,12 +220,13 @@ class Search:
     def _check_health(self, ranking: list[selection.Candidate]) -> None:
         """Warns if larger subnets are less accurate. See `health`."""
         space = self.experiment.space
+        extremes = (space.largest, space.smallest)
         with self._meter.paused():
+            found = generation.accuracies(self._evaluator, extremes)
             found = health.warning(
-                self._evaluator.accuracy(space.largest),
-                self._evaluator.accuracy(space.smallest),
+                *map(found.get, extremes),
                 selection.accuracies(ranking, 0),
-                self._num_images,
+                self._evaluator.num_examples,
             )
         if found is not None:
             _LOGGER.warning(found)
@@ -223,9 +234,7 @@ class Search:
     def _evaluate(
         self, number: int, members: Mapping[Architecture, str]
     ) -> list[selection.Candidate]:
-        """Evaluates the architectures that are not known.
-
-        Each candidate is written down before the next one is evaluated.
+        """Evaluates the architectures that are not known, in one pass.
 
         Args:
           number: Number of the generation.
@@ -233,21 +242,33 @@ class Search:
         """
         known = self._file.known
         new = [each for each in members if each not in known]
-        for architecture, found in generation.accuracies(self._evaluator, new):
+        before, tally = len(known), generation.Tally()
+
+        def told(share: float) -> None:
+            done = before + share * len(new)
+            self._meter.advance(int(done))
+            if self._meter.due:
+                self._report(f"generation {number + 1}, {share:.0%}", done)
+
+        answers = generation.answers(
+            self._evaluator, new, self.folder.partial, told, tally
+        )
+        for architecture, right in answers.items():
             self._file.append(
                 selection.Candidate(
                     generation=number,
                     origin=members[architecture],
                     architecture=architecture,
-                    accuracy=found,
+                    accuracy=float(np.mean(right)),
                     costs=cost.measured(
                         self._costs, self.experiment.model, architecture
                     ),
                 )
             )
-            self._meter.advance(len(self._file.known))
-            if self._meter.due:
-                self._report(f"generation {number + 1}")
+        if new:  # Else it may be of a later generation.
+            self.folder.partial.unlink(missing_ok=True)
+        self._tallies.append(tally)
+        self._meter.advance(len(known))
         return [known[architecture] for architecture in members]
 
     def _left(self) -> str:
@@ -267,15 +288,19 @@ class Search:
         self._report(
             f"generation {number + 1}/{self.config.generations}  "
             f"mean {np.mean(accuracies):.1%}  best so far "
-            f"{best.accuracy:.1%} with {costs}"
+            f"{best.accuracy:.1%} with {costs}  {_savings(self._tallies[-1])}",
+            len(self._file.known),
         )
 
-    def _report(self, text: str) -> None:
-        done = len(self._file.known)
+    def _report(self, text: str, done: float) -> None:
         speed, eta = self._meter.update(done)
         if speed:  # Else all of it was known.
             text += f"  {speed:.1f} candidates/s  ETA {eta}"
-        _LOGGER.info("%s  %d candidates", text, done)
+        _LOGGER.info("%s  %d candidates", text, len(self._file.known))
+
+
+def _savings(tally: generation.Tally) -> str:
+    return f"{tally.saved:.0%} of block evaluations saved"
 
 
 def require_weights(folder: workdir_lib.SearchFolder, step: int) -> None:

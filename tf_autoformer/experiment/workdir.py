@@ -30,6 +30,7 @@ class SearchFolder:
       candidates: JSON-lines file of every evaluated candidate.
       best: JSON file of the best architecture so far.
       report: HTML page of the report.
+      partial: JSON file of a generation that is not yet evaluated to its end.
       log: Folder of the TensorBoard log.
     """
 
@@ -40,6 +41,7 @@ class SearchFolder:
         self.candidates = self.root / "candidates.jsonl"
         self.best = self.root / "best.json"
         self.report = self.root / "report.html"
+        self.partial = self.root / "partial.json"
         self.log = workdir.log(f"search_{name}")
 
     def picture(self, name: str) -> pathlib.Path:

@@ -24,11 +24,21 @@ def use_cores() -> None:
     tf.config.threading.set_inter_op_parallelism_threads(cores.available())
 
 
-def _num_shares() -> int:
+def num_shares() -> int:
     """The number of shares of a batch: one, unless `use_cores` was called."""
     if tf.config.threading.get_intra_op_parallelism_threads() != 1:
         return 1
     return max(1, tf.config.threading.get_inter_op_parallelism_threads())
+
+
+def split(batch: tf.Tensor) -> list[tf.Tensor]:
+    """The shares of a tensor that has the batch on its first axis."""
+    size = batch.shape[0]
+    count = min(num_shares(), size or num_shares())
+    if count == 1:
+        return [batch]
+    size = tf.shape(batch)[0]
+    return tf.split(batch, [(size + share) // count for share in range(count)])
 
 
 class Parallel:
@@ -44,11 +54,5 @@ class Parallel:
 
     def __call__(self, batch: Sequence[tf.Tensor], common: Any) -> list[Any]:
         """The results of all shares, in the order of the batch."""
-        size = batch[0].shape[0]
-        count = min(_num_shares(), size or _num_shares())
-        if count == 1:
-            return [self._share(batch, common)]
-        size = tf.shape(batch[0])[0]
-        sizes = [(size + share) // count for share in range(count)]
-        shares = zip(*(tf.split(x, sizes) for x in batch), strict=True)
+        shares = zip(*map(split, batch), strict=True)
         return [self._share(share, common) for share in shares]

@@ -284,62 +284,51 @@ class Supernet(tf.keras.Model):
             yield part, half, keep
         yield self._head_part, head
 
-    def forward_stem(
-        self, images: tf.Tensor, weights: NetworkWeights
-    ) -> tf.Tensor:
-        """The tokens before the first block.
+    def variables_by_part(self) -> list[dict[str, dict[str, tf.Variable]]]:
+        """Kind of layer -> weight -> variable, by part. See `parts.grouped`."""
+        return parts.grouped(
+            self.model,
+            {
+                name: {weight: getattr(layer, weight) for weight in layer.axes}
+                for name, layer in self.elastic_layers().items()
+            },
+        )
 
-        Args:
-          images: float [batch, height, width, channels], normalized.
-          weights: Weights of the subnet, from `operands`.
-
-        Returns:
-          Tokens, float32 [batch, tokens, embed].
-        """
-        stem = {name: weights[name] for name in self.stem}
-        return self._stem_part(images, stem)
-
-    def forward_block(
+    def forward_part(
         self,
-        index: int,
-        x: tf.Tensor,
-        weights: NetworkWeights,
-        keep: Sequence[tf.Tensor | None] = (None, None),
-    ) -> tf.Tensor:
-        """The tokens behind a block.
+        number: int,
+        batches: Sequence[tf.Tensor],
+        handles: Mapping[str, Mapping[str, tf.Tensor]],
+        sizes: Mapping[str, tf.Tensor],
+    ) -> list[tf.Tensor]:
+        """One part of the forward pass, without drop path.
 
-        Subnets with the same embedding dimension and the same blocks up to
-        this one have the same tokens.
-
-        Args:
-          index: Number of the block, from 0.
-          x: float32 [batch, tokens, embed].
-          weights: Weights of the subnet, from `operands`.
-          keep: Entry of `keeps` for the block; the default drops nothing.
-
-        Returns:
-          Tokens, float32 [batch, tokens, embed].
-        """
-        kinds = (extents.ATTENTION_HALF, extents.MLP_HALF)
-        for half, part, factor in zip(kinds, self.halves, keep, strict=True):
-            named = {
-                name: weights[extents.block_layer(index, name)] for name in half
-            }
-            x = part(x, named, factor)
-        return x
-
-    def forward_head(self, x: tf.Tensor, weights: NetworkWeights) -> tf.Tensor:
-        """The logits from the tokens behind the last block.
+        Subnets that have the same parts up to this one have the same output.
 
         Args:
-          x: float32 [batch, tokens, embed].
-          weights: Weights of the subnet, from `operands`.
+          number: Number of the part, as in `parts.grouped`.
+          batches: Inputs of the part: images for the stem, else tokens, float32
+            [batch, tokens, embed].
+          handles: Handles of `variables_by_part`.
+          sizes: Elastic axis -> its size in the subnet, an int32 scalar.
 
         Returns:
-          Logits, float32 [batch, classes].
+          The output for each batch: tokens or, of the head, logits.
         """
-        head = {name: weights[name] for name in ("norm", "head")}
-        return self._head_part(x, head)
+        used = {
+            axis
+            for kind in handles
+            for axes in self._kinds[kind].axes.values()
+            for axis in axes
+        }
+        weights = self._cut(
+            handles, {axis: sizes[axis] for axis in sizes if axis in used}
+        )
+        if number < 2:
+            part = (self._stem_part, self._head_part)[number]
+            return [part(x, weights) for x in batches]
+        half = self.halves[number % 2]
+        return [half(x, weights, None) for x in batches]
 
     def keeps(
         self, noise: tf.Tensor | None
@@ -380,6 +369,16 @@ class Supernet(tf.keras.Model):
         operands = {name: layers[name].cast(slices[name]) for name in slices}
         return self.forward(images, operands, noise)
 
+    @property
+    def _kinds(self) -> dict[str, elastic.ElasticLayer]:
+        """A layer of each kind. See `parts.grouped`."""
+        return {
+            **self.stem,
+            **self.blocks[0].layers,
+            "norm": self.norm,
+            "head": self.head,
+        }
+
     def _cut_part(
         self,
         handles: dict[str, dict[str, tf.Tensor]],
@@ -391,15 +390,9 @@ class Supernet(tf.keras.Model):
           handles: Kind of layer -> weight -> handle of its variable.
           sizes: Elastic axis -> its size in the subnet, an int32 scalar.
         """
-        kinds = {
-            **self.stem,
-            **self.blocks[0].layers,
-            "norm": self.norm,
-            "head": self.head,
-        }
         result = {}
         for kind, weights in handles.items():
-            layer = kinds[kind]
+            layer = self._kinds[kind]
             values = {
                 weight: tf.raw_ops.ReadVariableOp(
                     resource=handle, dtype=tf.float32

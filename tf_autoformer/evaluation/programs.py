@@ -1,0 +1,126 @@
+"""The programs that evaluate the subnets of a supernet part by part."""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+
+import tensorflow as tf
+
+from tf_autoformer.evaluation import trie
+from tf_autoformer.space import extents
+from tf_autoformer.supernet import parallel
+from tf_autoformer.supernet import supernet as supernet_lib
+
+# What goes from part to part: for each replica, the shares of its cores.
+Shares = Sequence[Sequence[tf.Tensor]]
+
+
+class Programs:
+    """Evaluates parts of subnets, on all replicas and cores at once.
+
+    Each part is traced once, whatever its sizes are.
+
+    Args:
+      strategy: Strategy that the supernet was created under.
+      supernet: Supernet whose weights the subnets inherit.
+    """
+
+    def __init__(
+        self,
+        strategy: tf.distribute.Strategy,
+        supernet: supernet_lib.Supernet,
+    ):
+        self._supernet = supernet
+        parts = supernet.variables_by_part()
+        local = strategy.experimental_local_results
+        count = len(local(supernet.head.bias))
+        self._replicas = [
+            tf.nest.map_structure(lambda each, r=r: local(each)[r], parts)
+            for r in range(count)
+        ]
+        model = supernet.model
+        size = tf.TensorSpec([], tf.int32)
+        images = tf.TensorSpec([None, *model.input_size, model.channels])
+        tokens = tf.TensorSpec([None, model.num_tokens, None])
+        labels = tf.TensorSpec([None], tf.int64)
+        shares = [[tokens] * parallel.num_shares()] * count
+
+        def program(
+            function: Callable[..., object], *signature: object
+        ) -> Callable[..., object]:
+            return tf.function(function, [*signature, size, size], False)
+
+        forward = functools.partial(functools.partial, self._forward)
+        self._programs = [
+            program(forward(trie.STEM), [[images]] * count),
+            program(self._right, shares, [labels] * count),
+            *(
+                program(forward(number), shares)
+                for number in range(trie.HALVES, len(parts))
+            ),
+        ]
+
+    def right(
+        self,
+        images: Sequence[tf.Tensor],
+        labels: Sequence[tf.Tensor],
+        steps: Sequence[trie.Step],
+    ) -> Iterator[tuple[int, Sequence[tf.Tensor]]]:
+        """Takes the steps of `trie.walk`.
+
+        Args:
+          images: Normalized images of each replica.
+          labels: Labels of each replica's images.
+          steps: Steps to take.
+
+        Yields:
+          The position of a subnet, and for each replica, which images it labels
+          correctly, bool [batch].
+        """
+        stack: list[Shares] = [[[each] for each in images]]
+        for part, is_last, subnet in steps:
+            inputs = [stack.pop() if is_last else stack[-1]]
+            if subnet is not None:
+                inputs.append(labels)
+            program = self._programs[part.number]
+            outputs = program(*inputs, *map(_scalar, part[1:]))
+            del inputs  # Not kept while a later part runs.
+            if subnet is None:
+                stack.append(outputs)
+            else:
+                yield subnet, outputs
+
+    def _forward(
+        self, number: int, shares: Shares, embed_dim: tf.Tensor, size: tf.Tensor
+    ) -> Shares:
+        """The output of a part: tokens or logits."""
+        sizes = extents.sizes(self._supernet.model, embed_dim, size, size)
+        outputs = []
+        for parts, x in zip(self._replicas, shares, strict=True):
+            handles = tf.nest.map_structure(lambda v: v.handle, parts[number])
+            with tf.device(parts[trie.HEAD]["head"]["bias"].device):
+                inputs = parallel.split(*x) if number == trie.STEM else x
+                outputs.append(
+                    self._supernet.forward_part(number, inputs, handles, sizes)
+                )
+        return outputs
+
+    def _right(
+        self,
+        shares: Shares,
+        labels: Sequence[tf.Tensor],
+        embed_dim: tf.Tensor,
+        size: tf.Tensor,
+    ) -> list[tf.Tensor]:
+        """For each replica, whether the likeliest class is right."""
+        logits = self._forward(trie.HEAD, shares, embed_dim, size)
+        right = []
+        for each, wanted in zip(logits, labels, strict=True):
+            with tf.device(wanted.device):
+                found = tf.argmax(tf.concat(each, axis=0), axis=-1)
+                right.append(found == wanted)
+        return right
+
+
+@functools.cache
+def _scalar(size: int) -> tf.Tensor:
+    return tf.constant(size)
