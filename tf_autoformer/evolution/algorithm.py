@@ -74,28 +74,38 @@ class EvolutionConfig:
         return self.population + (self.generations - 1) * self.offspring
 
 
-def search(
+# Function from the ranking of all candidates so far, the number of members that
+# the next generation needs, and a source of randomness to new members, each
+# with its origin. They may be fewer: `run` draws the others at random.
+Propose = Callable[
+    [Sequence[selection.Candidate], int, random.Random],
+    dict[Architecture, str],
+]
+
+
+def run(
     config: EvolutionConfig,
     constraint: constraint_lib.Constraint,
     evaluate: Evaluate,
-    select: selection.Select = selection.top,
+    propose: Propose,
 ) -> Iterator[list[selection.Candidate]]:
-    """Runs Algorithm 2.
+    """Runs a search, generation by generation. The first one is random.
 
     The whole search follows from the seed and the accuracies. A search that is
     run again with an `evaluate` that remembers repeats itself up to the point
     where it stopped.
 
     Args:
-      config: Parameters of Algorithm 2.
+      config: Sizes of the generations, and the seed.
       constraint: Constraint that every candidate satisfies.
       evaluate: Function that evaluates a generation. It is called once for
         each generation, and no architecture comes twice.
-      select: Function from the ranking of all candidates so far and
-        `config.parents` to the candidates that have offspring, at least one.
+      propose: Function that proposes each later generation. Its members
+        satisfy the constraint and are not known.
 
     Yields:
-      All candidates so far, ranked, after each generation.
+      All candidates so far, ranked, after each generation. The search ends
+      early if nothing new satisfies the constraint.
 
     Raises:
       InputError: No architecture satisfies the constraint.
@@ -103,12 +113,11 @@ def search(
     rng = random.Random(config.search_seed)
     known: dict[Architecture, selection.Candidate] = {}
     ranking: list[selection.Candidate] = []
-    members = drawn(constraint, config.population, rng)
     for generation in range(config.generations):
-        if generation:
-            selected = select(ranking, config.parents)
-            parents = [candidate.architecture for candidate in selected]
-            members = _offspring(config, constraint, parents, known, rng)
+        size = config.offspring if generation else config.population
+        members = propose(ranking, size, rng) if generation else {}
+        missing = size - len(members)
+        members |= drawn(constraint, missing, rng, {*known, *members})
         if not members:
             return  # All that satisfy the constraint are known.
         found = {c.architecture: c for c in evaluate(generation, members)}
@@ -118,14 +127,53 @@ def search(
         yield ranking
 
 
-def _offspring(
+def search(
+    config: EvolutionConfig,
+    constraint: constraint_lib.Constraint,
+    evaluate: Evaluate,
+    select: selection.Select = selection.top,
+) -> Iterator[list[selection.Candidate]]:
+    """Runs Algorithm 2. See `run` for the other arguments, results and errors.
+
+    Args:
+      config: Parameters of Algorithm 2.
+      constraint: Constraint that every candidate satisfies.
+      evaluate: Function that evaluates a generation.
+      select: Function from the ranking of all candidates so far and
+        `config.parents` to the candidates that have offspring, at least one.
+    """
+
+    def propose(
+        ranking: Sequence[selection.Candidate], _: int, rng: random.Random
+    ) -> dict[Architecture, str]:
+        selected = select(ranking, config.parents)
+        parents = [candidate.architecture for candidate in selected]
+        known = {candidate.architecture for candidate in ranking}
+        return offspring(config, constraint, parents, known, rng)
+
+    return run(config, constraint, evaluate, propose)
+
+
+def offspring(
     config: EvolutionConfig,
     constraint: constraint_lib.Constraint,
     parents: Sequence[Architecture],
-    known: Mapping[Architecture, selection.Candidate],
+    known: Collection[Architecture],
     rng: random.Random,
 ) -> dict[Architecture, str]:
-    """The next generation: crossover ∪ mutation, each new and allowed."""
+    """The next generation: crossover ∪ mutation, each new and allowed.
+
+    Args:
+      config: Parameters of Algorithm 2.
+      constraint: Constraint that each child satisfies.
+      parents: Architectures that have offspring. One alone has mutants only.
+      known: Architectures that are not new.
+      rng: Source of randomness.
+
+    Returns:
+      Children with their origins. They are fewer than planned where repeated
+      tries found no new one.
+    """
 
     def cross() -> Architecture:
         first, second = rng.sample(parents, 2)
@@ -152,8 +200,7 @@ def _offspring(
                 if new and constraint.allows(child):
                     members[child] = origin
                     break
-    missing = config.offspring - len(members)
-    return members | drawn(constraint, missing, rng, {*known, *members})
+    return members
 
 
 def drawn(
