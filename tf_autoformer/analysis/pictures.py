@@ -24,12 +24,14 @@ def png(drawing: figure.Figure) -> bytes:
 def candidates(
     ranking: Sequence[selection.Candidate],
     cost: cost_lib.Cost = cost_lib.PARAMS,
+    front: Sequence[selection.Candidate] = (),
 ) -> figure.Figure:
     """Accuracy against a cost of all candidates, by generation.
 
     Args:
       ranking: All candidates, ranked.
       cost: Cost that every candidate has.
+      front: Front of accuracy against this cost, which is joined by a line.
     """
     values = [c.costs[cost.name] for c in ranking]
     drawing = figure.Figure(_SIZE, layout="constrained")
@@ -43,6 +45,16 @@ def candidates(
         vmin=0,
         s=18,
     )
+    if front:
+        axes.plot(
+            [c.costs[cost.name] for c in front],
+            [c.accuracy for c in front],
+            "o-",
+            color="crimson",
+            markerfacecolor="none",
+            linewidth=1.0,
+            label="front",
+        )
     best = ranking[0]
     axes.scatter(
         best.costs[cost.name],

@@ -12,7 +12,7 @@ from collections.abc import (
 )
 from typing import Literal
 
-from tf_autoformer import rules
+from tf_autoformer import errors, rules
 from tf_autoformer.evolution import drawing, operators, selection
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint as constraint_lib
@@ -36,7 +36,12 @@ class EvolutionConfig:
 
     Attributes:
       driver: Algorithm that proposes candidates: "evolution", which is
-        Algorithm 2, or "random".
+        Algorithm 2, "random", "nsga2", which finds a front of accuracy against
+        costs (NSGA-II, needs pymoo), "predictor", which is evolution on
+        accuracies that boosted trees predict, or "additive", which finds the
+        exact best of an additive model of the accuracy within the budget.
+      objectives: Objectives of "nsga2": "accuracy" and one or more costs that
+        it keeps low. Default with this driver: accuracy,params.
       population: Architectures of the first generation, P.
       generations: Number of generations, T. The first one counts.
       parents: Number of most accurate candidates that have offspring, K.
@@ -48,9 +53,10 @@ class EvolutionConfig:
       search_seed: Seed of the whole search.
     """
 
-    driver: Literal["evolution", "random"] = rules.field(
-        "evolution", before="evolution"
+    driver: Literal["evolution", "random", "nsga2", "predictor", "additive"] = (
+        rules.field("evolution", before="evolution")
     )
+    objectives: tuple[str, ...] = rules.field((), before=())
     population: int = rules.field(50, rules.at_least(1))
     generations: int = rules.field(20, rules.at_least(1))
     parents: int = rules.field(10, rules.at_least(1))
@@ -62,6 +68,25 @@ class EvolutionConfig:
 
     def __post_init__(self) -> None:
         rules.check(self)
+        names = self.objectives
+        if self.driver != "nsga2":
+            if names:
+                raise errors.InputError(
+                    f"objectives is {','.join(names)}; the driver "
+                    f"{self.driver} has none, only nsga2 has"
+                )
+        elif not names:
+            # The dataclass is frozen.
+            object.__setattr__(self, "objectives", ("accuracy", "params"))
+        elif (
+            "accuracy" not in names
+            or len(names) < 2
+            or len(set(names)) < len(names)
+        ):
+            raise errors.InputError(
+                f"objectives is {','.join(names)}; it must be accuracy and "
+                "one or more costs, each once"
+            )
 
     @property
     def offspring(self) -> int:
@@ -160,6 +185,7 @@ def offspring(
     parents: Sequence[Architecture],
     known: Collection[Architecture],
     rng: random.Random,
+    tries: int = _TRIES,
 ) -> dict[Architecture, str]:
     """The next generation: crossover ∪ mutation, each new and allowed.
 
@@ -169,10 +195,11 @@ def offspring(
       parents: Architectures that have offspring. One alone has mutants only.
       known: Architectures that are not new.
       rng: Source of randomness.
+      tries: Number of draws for each child.
 
     Returns:
-      Children with their origins. They are fewer than planned where repeated
-      tries found no new one.
+      Children with their origins. They are fewer than planned where no draw
+      for one was new and allowed.
     """
 
     def cross() -> Architecture:
@@ -194,7 +221,7 @@ def offspring(
         plans.insert(0, ("crossover", cross, config.crossovers))
     for origin, operator, count in plans:
         for _ in range(count):
-            for _ in range(_TRIES):
+            for _ in range(tries):
                 child = operator()
                 new = child not in known and child not in members
                 if new and constraint.allows(child):

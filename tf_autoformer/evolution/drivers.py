@@ -2,7 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
-from tf_autoformer.evolution import algorithm, selection
+from tf_autoformer.evolution import (
+    additive,
+    algorithm,
+    nsga2,
+    predictor,
+    selection,
+)
 from tf_autoformer.space import constraint as constraint_lib
 
 # See `algorithm.run`, which each one calls. A driver follows from the seed and
@@ -32,4 +38,7 @@ def random_search(
 DRIVERS: dict[str, Driver] = {
     "evolution": algorithm.search,
     "random": random_search,
+    "nsga2": nsga2.search,
+    "predictor": predictor.search,
+    "additive": additive.search,
 }

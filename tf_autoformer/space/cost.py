@@ -36,6 +36,9 @@ class Cost:
       grows: Whether an architecture that is larger in some dimensions and
         smaller in none never costs less. Only then do the smallest and the
         largest architecture bound the cost.
+      additive: Whether the cost is a sum of integers, one for each block and
+        one for the rest. A block's depends on its heads, its MLP ratio and the
+        embedding dimension, the rest's on the embedding dimension alone.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Cost:
     measure: Callable[[ModelConfig, Architecture], float]
     help: str
     grows: bool = False
+    additive: bool = False
 
     def number(self, value: float) -> str:
         """A value without its unit: "13,458" for a count, else "3.70"."""
@@ -117,9 +121,16 @@ def macs(model: ModelConfig, architecture: Architecture) -> int:
     return sum(parts.values()) - parts["relative_position"]
 
 
-PARAMS = Cost("params", "params", params, "parameters", grows=True)
+PARAMS = Cost(
+    "params", "params", params, "parameters", grows=True, additive=True
+)
 MACS = Cost(
-    "macs", "MACs", macs, "multiply-accumulates for one image", grows=True
+    "macs",
+    "MACs",
+    macs,
+    "multiply-accumulates for one image",
+    grows=True,
+    additive=True,
 )
 COSTS = (PARAMS, MACS)
 
