@@ -36,6 +36,7 @@ from tf_autoformer.space import cost, sampling, search_space
 _LOGGER = logging.getLogger(__name__)
 Architecture = architecture_lib.Architecture
 _LATE = "evolution, late blocks"
+_MUTATE = operators.mutate
 _HEADER = (
     *("driver", "best accuracy", "as good as evolution", "after evaluations"),
     *("hypervolume", "blocks shared", "s to propose"),
@@ -264,7 +265,7 @@ def _mutate_late(
     The probability grows in proportion to the block's number. On average over
     the blocks it is P_m, unless that takes more than 1.
     """
-    mutant = operators.mutate(space, parent, depth_probability, 0.0, rng)
+    mutant = _MUTATE(space, parent, depth_probability, 0.0, rng)
     blocks = sampling.blocks_of(mutant)
     slope = 2 * layer_probability / (len(blocks) + 1)
     return sampling.from_blocks(
