@@ -67,6 +67,15 @@ class PicturesTest(parameterized.TestCase):
         self._assert_drawn(pictures.progress(ranking))
         self._assert_drawn(pictures.architecture(ARCHITECTURE, MODEL))
 
+    def test_a_front_is_a_line(self):
+        ranking = _ranking(FOUND)
+        (axes, *_) = pictures.candidates(ranking, front=ranking[:2]).axes
+        (line,) = axes.lines
+        np.testing.assert_array_equal(
+            line.get_xydata(), [(30_000, 0.95), (60_000, 0.90)]
+        )
+        self.assertEmpty(pictures.candidates(ranking).axes[0].lines)
+
     def test_candidates_shows_each_at_its_params_and_accuracy(self):
         axes = pictures.candidates(_ranking(FOUND)).axes[0]
         points, best = axes.collections
