@@ -107,8 +107,8 @@ class ExportsTest(tiny.WorkdirTest):
                 search.Options,
                 f"--workdir={self.workdir.root}",
                 f"--data_dir={self.data_dir}",
-                *("--population=12", "--generations=2", "--crossovers=3"),
-                *("--mutations=3", "--driver=nsga2", "--exports=3"),
+                *("--population=16", "--generations=1"),
+                *("--driver=nsga2", "--exports=3"),
                 *arguments,
             )
         )

@@ -11,7 +11,7 @@ from absl.testing import absltest, parameterized
 from tests.evolution import algorithm_test, drivers_test
 from tests.helpers import tiny
 from tf_autoformer import errors
-from tf_autoformer.evolution import front, nsga2, selection
+from tf_autoformer.evolution import algorithm, front, nsga2, selection
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint, cost
 
@@ -164,6 +164,29 @@ class Nsga2Test(absltest.TestCase):
                 left = [
                     each for each in left if not any(each is r for r in rank)
                 ]
+
+    def test_tournaments_of_the_survivors_choose_the_parents(self):
+        mated = []
+
+        def offspring(config, limit, parents, known, rng):
+            mated.append(parents)
+            return {}
+
+        with mock.patch.object(algorithm, "offspring", offspring):
+            _, rankings = drivers_test.run(
+                "nsga2", algorithm_test.limit(1e9), generations=40
+            )
+        shares = []
+        for ranking, parents in zip(rankings, mated, strict=False):
+            survivors = [
+                each.architecture for each in nsga2.crowded(ranking, NAMES)
+            ][:12]
+            shares += [survivors.index(each) / 11 for each in parents]
+        # The better one of two of 12 is at place 3.5 on average, counted from
+        # 0. With 468 of them, chance moves the mean share by 0.01.
+        self.assertLen(shares, 39 * 12)
+        mean = sum(shares) / len(shares)
+        self.assertAlmostEqual(mean, 3.5 / 11, delta=0.04)
 
     def test_its_front_dominates_more_than_that_of_chance(self):
         bound = algorithm_test.limit(30_000)
