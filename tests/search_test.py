@@ -1,13 +1,20 @@
 """A search is what its flags say."""
 
 import dataclasses
+import shutil
+from unittest import mock
 
+import tensorflow as tf
 from absl.testing import absltest
 
-from tests.helpers import options
-from tf_autoformer import errors, search
-from tf_autoformer.evolution import algorithm
+from tests.helpers import options, tiny
+from tf_autoformer import errors, files, rules, search
+from tf_autoformer.evaluation import accuracy
+from tf_autoformer.evolution import algorithm, candidates
+from tf_autoformer.serving import savedmodel
+from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint, cost
+from tf_autoformer.supernet import compilation, parallel
 
 
 def parse(*arguments: str) -> search.Options:
@@ -19,8 +26,12 @@ class OptionsTest(absltest.TestCase):
         defined = options.defined(search.Options)
         for field in dataclasses.fields(algorithm.EvolutionConfig):
             flag = defined[field.name]
+            if field.name == "objectives":
+                self.assertEqual(flag.default, [])
+                continue
             self.assertEqual(flag.default, field.default)
-            self.assertIs(type(flag.default), field.type)
+            kind = str if rules.choices(field) else field.type
+            self.assertIs(type(flag.default), kind)
 
     def test_an_evolution_is_what_the_flags_say(self):
         self.assertEqual(
@@ -31,6 +42,18 @@ class OptionsTest(absltest.TestCase):
                 population=7, depth_probability=1.0, parents=3
             ),
         )
+
+    def test_objectives_are_a_list(self):
+        found = parse("--driver=nsga2", "--objectives=macs,accuracy").evolution
+        self.assertEqual(found.objectives, ("macs", "accuracy"))
+
+    def test_several_exports_need_a_front(self):
+        self.assertEqual(parse().exports, 1)
+        self.assertEqual(parse("--driver=nsga2", "--exports=3").exports, 3)
+        with self.assertRaisesRegex(
+            errors.InputError, "exports is 3; the driver evolution finds one"
+        ):
+            parse("--exports=3")
 
     def test_ranges_are_of_the_bounded_costs_alone(self):
         self.assertEqual(parse().ranges, {})
@@ -52,6 +75,70 @@ class OptionsTest(absltest.TestCase):
                 parse(f"--max_{each.name}=5").ranges,
                 {each.name: constraint.Range(None, 5)},
             )
+
+
+def _invented(_, architecture: architecture_lib.Architecture) -> float:
+    """An accuracy that a larger network may have."""
+    return min(1, cost.params(tiny.DIGITS_MODEL, architecture) % 2_000 / 2_000)
+
+
+class ExportsTest(tiny.WorkdirTest):
+    def setUp(self):
+        super().setUp()
+        self.exported = []
+
+        def export(_, architecture, source, folder):
+            self.exported.append(folder.name)
+            path = folder / "assets.extra" / "architecture.json"
+            files.write_json(path, architecture.to_dict())
+
+        for owner, name, value in (
+            (compilation, "use", lambda *_: None),
+            (parallel, "use_cores", lambda: None),
+            (tf.distribute, "MirroredStrategy", tf.distribute.get_strategy),
+            (accuracy.Evaluator, "accuracy", _invented),
+            (savedmodel, "export", export),
+        ):
+            self.enter_context(mock.patch.object(owner, name, value))
+
+    def _search(self, *arguments: str) -> None:
+        search.main(
+            options.parse(
+                search.Options,
+                f"--workdir={self.workdir.root}",
+                f"--data_dir={self.data_dir}",
+                *("--population=16", "--generations=1"),
+                *("--driver=nsga2", "--exports=3"),
+                *arguments,
+            )
+        )
+
+    def test_members_of_the_front_are_exported_each_as_a_version(self):
+        folders = [self.workdir.export(version) for version in (5, 6, 7)]
+        (folders[2] / "taken").mkdir(parents=True)
+        folder = self.workdir.search("mine")
+        with self.assertRaisesRegex(errors.InputError, "/7 exists already"):
+            self._search("--name=mine", "--version=5")
+        self.assertFalse(folder.root.exists())
+
+        shutil.rmtree(folders[2])
+        self._search("--name=mine", "--version=5")
+        front = [c.architecture for c in candidates.read_front(folder.front)]
+        self.assertGreater(len(front), 3)
+        expected = [front[0], front[(len(front) - 1) // 2], front[-1]]
+        self.assertEqual(front[0].to_dict(), files.read_json(folder.best))
+        self.assertEqual(
+            list(map(savedmodel.exported_architecture, folders)), expected
+        )
+        self.assertTrue(folder.picture("front_params").is_file())
+
+        # As after a crash between two exports.
+        shutil.rmtree(folders[1])
+        self._search("--name=mine", "--version=5")
+        self.assertEqual(self.exported, ["5", "6", "7", "6"])
+        self.assertEqual(
+            list(map(savedmodel.exported_architecture, folders)), expected
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-r"""Searches a trained supernet by evolution and exports the subnet found.
+r"""Searches a trained supernet and exports the subnet found, or several.
 
   python -m tf_autoformer.search --flagfile=flags/digits/search.flags \
       --workdir=DIR --max_params=100e3
@@ -7,9 +7,17 @@ The same command run again continues where it stopped.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 
-from tf_autoformer import binary, files, flag_fields, shared_options
+from tf_autoformer import (
+    binary,
+    errors,
+    files,
+    flag_fields,
+    rules,
+    shared_options,
+)
 from tf_autoformer.evolution import algorithm
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import constraint, cost
@@ -27,10 +35,23 @@ class Options(
     Attributes:
       ranges: Mapping of the name of each bounded cost to its range.
       evolution: Parameters of Algorithm 2.
+      exports: Number of subnets to export with --driver=nsga2: the most
+        accurate one as --version, others along the front as the versions that
+        follow.
     """
 
     ranges: Mapping[str, constraint.Range] = flag_fields.ranges(cost.COSTS)
     evolution: algorithm.EvolutionConfig
+    exports: int = rules.field(1, rules.at_least(1))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.exports > 1 and not self.evolution.objectives:
+            raise errors.InputError(
+                f"exports is {self.exports}; the driver "
+                f"{self.evolution.driver} finds one subnet, only nsga2 finds "
+                "more"
+            )
 
 
 def main(options: Options) -> None:
@@ -46,9 +67,12 @@ def main(options: Options) -> None:
     compilation.use(options.compile, options.compile_cache, options.tf32)
     parallel.use_cores()
     workdir = workdir_lib.Workdir(options.workdir)
-    folder = workdir.export(options.version)
-    best = session.load_best(workdir.search(options.name))
-    savedmodel.require_free(folder, best)
+    folders = [
+        workdir.export(options.version + i) for i in range(options.exports)
+    ]
+    found = session.load_found(workdir.search(options.name), options.exports)
+    for folder, subnet in itertools.zip_longest(folders, found):
+        savedmodel.require_free(folder, subnet)
     search = session.Search(
         workdir,
         options.name,
@@ -58,12 +82,18 @@ def main(options: Options) -> None:
         tf.distribute.MirroredStrategy(),
         options.dataset_name,
     )
-    board = search_board.SearchBoard(search.folder, search.experiment.model)
+    board = search_board.SearchBoard(
+        search.folder, search.experiment.model, front=search.front
+    )
     for ranking in search.run():
         board.show(ranking)
-    savedmodel.require_free(folder, search.best)
-    if files.is_new(folder):
-        savedmodel.export(search.supernet, search.best, search.source, folder)
+    found = session.load_found(search.folder, options.exports)
+    exports = list(zip(folders, found, strict=False))  # The front may be small.
+    for folder, subnet in exports:
+        savedmodel.require_free(folder, subnet)
+    for folder, subnet in exports:
+        if files.is_new(folder):
+            savedmodel.export(search.supernet, subnet, search.source, folder)
 
 
 if __name__ == "__main__":

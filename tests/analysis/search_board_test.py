@@ -5,12 +5,12 @@ import pathlib
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tests.helpers import commands
+from tests.helpers import commands, tiny
 from tf_autoformer.analysis import search_board
-from tf_autoformer.evolution import selection
+from tf_autoformer.evolution import front, selection
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import cost
+from tf_autoformer.space import constraint, cost
 from tf_autoformer.space import model as model_lib
 
 MODEL = model_lib.ModelConfig(num_classes=10)
@@ -61,6 +61,31 @@ class SearchBoardTest(parameterized.TestCase):
             (event,) = events[f"search/{name}"]
             self.assertEqual(event.step, 1)
             self.assertEqual(tf.make_ndarray(event.tensor_proto), value)
+
+    def test_a_front_has_a_picture_for_each_cost_and_a_volume(self):
+        root = pathlib.Path(self.create_tempdir().full_path)
+        folder = workdir_lib.Workdir(root).search("default")
+        limit = constraint.Constraint(
+            tiny.SPACE, MODEL, {cost.PARAMS: constraint.Range(maximum=10_000)}
+        )
+        found = front.Front(
+            ("accuracy", "latency", "params"), limit, (cost.PARAMS, LATENCY)
+        )
+        board = search_board.SearchBoard(folder, MODEL, front=found)
+        board.show(RANKING)
+
+        events = commands.events(folder.log)
+        for name in ("candidates", "candidates_latency"):
+            self.assertTrue(folder.picture(name).is_file())
+            self.assertLen(events[name], 1)
+        (event,) = events["search/hypervolume"]
+        # Shares of 100%, 3.7 ms and 10,000 parameters; the first is too slow.
+        self.assertAlmostEqual(
+            tf.make_ndarray(event.tensor_proto),
+            0.5 * (1 - 2.5 / 3.7) * 0.2
+            + 0.25 * ((1 - 1.25 / 3.7) * 0.3 - (1 - 2.5 / 3.7) * 0.2),
+            places=6,
+        )
 
     def test_a_continued_search_shows_its_last_generation_once(self):
         root = pathlib.Path(self.create_tempdir().full_path)

@@ -197,5 +197,19 @@ class CandidateFileTest(parameterized.TestCase):
             file.append(FIRST)
 
 
+class FrontTest(absltest.TestCase):
+    def test_a_front_is_read_as_it_was_written(self):
+        path = pathlib.Path(self.create_tempdir().full_path) / "front.json"
+        written = [THIRD, FIRST]
+        candidates.write_front(path, written)
+        self.assertEqual(candidates.read_front(path), written)
+        for damage in ("3", '[{"accuracy": 2}]', "[[]]"):
+            path.write_text(damage)
+            with self.assertRaisesRegex(
+                errors.InputError, "front.json is damaged"
+            ):
+                candidates.read_front(path)
+
+
 if __name__ == "__main__":
     absltest.main()

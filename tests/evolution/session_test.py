@@ -1,5 +1,6 @@
 """A search in a working folder: nothing that was evaluated is lost."""
 
+import dataclasses
 import functools
 import json
 import logging
@@ -15,7 +16,13 @@ from absl.testing import absltest, parameterized
 from tests.helpers import tiny
 from tf_autoformer import errors, progress
 from tf_autoformer.evaluation import accuracy, generation
-from tf_autoformer.evolution import algorithm, selection, session
+from tf_autoformer.evolution import (
+    algorithm,
+    candidates,
+    front,
+    selection,
+    session,
+)
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint, cost
 
@@ -64,12 +71,13 @@ class SearchTest(tiny.WorkdirTest):
         cls,
         name: str,
         ranges: Mapping[str, constraint.Range] | None = None,
+        config: algorithm.EvolutionConfig = CONFIG,
         **options,
     ) -> session.Search:
         return session.Search(
             cls.workdir,
             name,
-            CONFIG,
+            config,
             ranges or {},
             cls.data_dir,
             tf.distribute.get_strategy(),
@@ -247,6 +255,59 @@ class SearchTest(tiny.WorkdirTest):
             record.getMessage(),
         )
         self.assertLen(rankings, 3)  # It goes on.
+
+    @_NOT_COUNTED
+    def test_a_search_for_a_front_writes_it_and_names_its_best(self):
+        config = dataclasses.replace(
+            CONFIG,
+            driver="nsga2",
+            objectives=("accuracy", "latency", "params"),
+        )
+        options = {"config": config, "further_costs": (LATENCY,)}
+        folder = self.workdir.search("front")
+        fronts, bests = [], []
+        search = self._search("front", **options)
+        with self.assertLogs(session.__name__) as caught:
+            for ranking in search.run():
+                fronts.append(json.loads(folder.front.read_text()))
+                bests.append(json.loads(folder.best.read_text()))
+                found = front.members(ranking, config.objectives)
+                self.assertEqual(candidates.read_front(folder.front), found)
+        *_, message, _ = (each.getMessage() for each in caught.records)
+        self.assertIn(
+            f"  front of {len(found)}, hypervolume "
+            f"{search.front.hypervolume(ranking):.4f}",
+            message,
+        )
+        self.assertLen(fronts, 3)
+        self.assertGreater(len(found), 1)
+        self.assertEqual(bests, [each[0]["architecture"] for each in fronts])
+        for count in (1, 2, 99):
+            self.assertEqual(
+                session.load_found(folder, count),
+                [c.architecture for c in front.spread(found, count)],
+            )
+
+        # It is continued like any other, and remembers its objectives.
+        *_, again = self._search("front", **options).run()
+        self.assertEqual(again, ranking)
+        loaded = session.SearchConfig.load(folder).evolution
+        self.assertEqual(dataclasses.replace(loaded, generations=3), config)
+
+    def test_other_searches_have_no_front_and_one_subnet_to_export(self):
+        best = self._whole()[-1][0].architecture
+        folder = self.workdir.search("whole")
+        self.assertFalse(folder.front.exists())
+        self.assertEqual(session.load_found(folder, 3), [best])
+        self.assertEqual(session.load_found(self.workdir.search("none"), 3), [])
+
+    def test_an_unknown_objective_is_refused_before_the_folder_is_made(self):
+        config = dataclasses.replace(
+            CONFIG, driver="nsga2", objectives=("accuracy", "latency")
+        )
+        with self.assertRaisesRegex(errors.InputError, "has 'latency'; it can"):
+            self._search("unknown", config=config)
+        self.assertFalse(self.workdir.search("unknown").root.exists())
 
     @_NOT_COUNTED
     def test_a_long_generation_tells_its_progress(self):

@@ -79,6 +79,14 @@ class ParsingTest(parameterized.TestCase):
                 f"depths is {values!r}; it must be a list",
             )
 
+    def test_a_tuple_of_any_length_is_a_list_of_its_type(self):
+        for value in ([], ["a"], ["a", "b", "c"]):
+            found = parsing.typed("names", value, tuple[str, ...])
+            self.assertEqual(found, tuple(value))
+        for value in ("ab", ["a", 3], None, {"a": "b"}):
+            with self.assertRaisesRegex(errors.InputError, "^names is "):
+                parsing.typed("names", value, tuple[str, ...])
+
     def test_fields_are_all_that_are_required_and_perhaps_optional_ones(self):
         for values in ({"a": 1, "b": None}, {"b": 2, "c": 3, "a": 1}):
             found = parsing.fields("a thing", values, ["a", "b"], ["c"])

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tf_autoformer import files
 from tf_autoformer.analysis import pictures
+from tf_autoformer.evolution import front as front_lib
 from tf_autoformer.evolution import selection
 from tf_autoformer.experiment import tensorboard
 from tf_autoformer.experiment import workdir as workdir_lib
@@ -23,6 +24,7 @@ class SearchBoard:
       model: Fixed part of the network.
       further_costs: Costs of the candidates beyond `cost.COSTS`. Each is shown
         as the parameters are.
+      front: Objectives of the search, whose front is shown. None: none is.
     """
 
     def __init__(
@@ -30,10 +32,12 @@ class SearchBoard:
         folder: workdir_lib.SearchFolder,
         model: model_lib.ModelConfig,
         further_costs: Sequence[cost.Cost] = (),
+        front: front_lib.Front | None = None,
     ):
         self._folder = folder
         self._model = model
         self._further_costs = further_costs
+        self._front = front
         self._writer = tensorboard.open_writer(folder.log)
         self._begun = False
 
@@ -48,7 +52,8 @@ class SearchBoard:
         """
         generation = max(candidate.generation for candidate in ranking)
         accuracies = selection.accuracies(ranking, generation)
-        best = ranking[0]
+        front = self._front.members(ranking) if self._front else []
+        best = (front or ranking)[0]
         drawings = {
             "candidates": pictures.candidates(ranking),
             "progress": pictures.progress(ranking),
@@ -56,10 +61,12 @@ class SearchBoard:
                 best.architecture, self._model
             ),
         }
-        for each in self._further_costs:
-            drawings[f"candidates_{each.name}"] = pictures.candidates(
-                ranking, each
-            )
+        objectives = self._front.costs if self._front else ()
+        for each in (*self._further_costs, *objectives):
+            if each != cost.PARAMS:
+                drawings[f"candidates_{each.name}"] = pictures.candidates(
+                    ranking, each
+                )
         if not self._begun:  # A continued search shows its last one again.
             tensorboard.drop_from(self._writer, generation)
             self._begun = True
@@ -69,6 +76,10 @@ class SearchBoard:
             for each in (cost.PARAMS, *self._further_costs):
                 tf.summary.scalar(
                     f"search/best_{each.name}", best.costs[each.name]
+                )
+            if self._front:
+                tf.summary.scalar(
+                    "search/hypervolume", self._front.hypervolume(front)
                 )
             for name, drawing in drawings.items():
                 encoded = pictures.png(drawing)

@@ -12,7 +12,7 @@ from collections.abc import (
 )
 from typing import Literal
 
-from tf_autoformer import rules
+from tf_autoformer import errors, rules
 from tf_autoformer.evolution import drawing, operators, selection
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint as constraint_lib
@@ -36,7 +36,12 @@ class EvolutionConfig:
 
     Attributes:
       driver: Algorithm that proposes candidates: "evolution", which is
-        Algorithm 2, or "random".
+        Algorithm 2, "random", "nsga2", which finds a front of accuracy against
+        costs (NSGA-II, needs pymoo), "predictor", which is evolution on
+        accuracies that boosted trees predict, or "additive", which finds the
+        exact best of an additive model of the accuracy within the budget.
+      objectives: Objectives of "nsga2": "accuracy" and one or more costs that
+        it keeps low. Default with this driver: accuracy,params.
       population: Architectures of the first generation, P.
       generations: Number of generations, T. The first one counts.
       parents: Number of most accurate candidates that have offspring, K.
@@ -48,9 +53,10 @@ class EvolutionConfig:
       search_seed: Seed of the whole search.
     """
 
-    driver: Literal["evolution", "random"] = rules.field(
-        "evolution", before="evolution"
+    driver: Literal["evolution", "random", "nsga2", "predictor", "additive"] = (
+        rules.field("evolution", before="evolution")
     )
+    objectives: tuple[str, ...] = rules.field((), before=())
     population: int = rules.field(50, rules.at_least(1))
     generations: int = rules.field(20, rules.at_least(1))
     parents: int = rules.field(10, rules.at_least(1))
@@ -62,6 +68,25 @@ class EvolutionConfig:
 
     def __post_init__(self) -> None:
         rules.check(self)
+        names = self.objectives
+        if self.driver != "nsga2":
+            if names:
+                raise errors.InputError(
+                    f"objectives is {','.join(names)}; the driver "
+                    f"{self.driver} has none, only nsga2 has"
+                )
+        elif not names:
+            # The dataclass is frozen.
+            object.__setattr__(self, "objectives", ("accuracy", "params"))
+        elif (
+            "accuracy" not in names
+            or len(names) < 2
+            or len(set(names)) < len(names)
+        ):
+            raise errors.InputError(
+                f"objectives is {','.join(names)}; it must be accuracy and "
+                "one or more costs, each once"
+            )
 
     @property
     def offspring(self) -> int:
@@ -74,28 +99,38 @@ class EvolutionConfig:
         return self.population + (self.generations - 1) * self.offspring
 
 
-def search(
+# Function from the ranking of all candidates so far, the number of members that
+# the next generation needs, and a source of randomness to new members, each
+# with its origin. They may be fewer: `run` draws the others at random.
+Propose = Callable[
+    [Sequence[selection.Candidate], int, random.Random],
+    dict[Architecture, str],
+]
+
+
+def run(
     config: EvolutionConfig,
     constraint: constraint_lib.Constraint,
     evaluate: Evaluate,
-    select: selection.Select = selection.top,
+    propose: Propose,
 ) -> Iterator[list[selection.Candidate]]:
-    """Runs Algorithm 2.
+    """Runs a search, generation by generation. The first one is random.
 
     The whole search follows from the seed and the accuracies. A search that is
     run again with an `evaluate` that remembers repeats itself up to the point
     where it stopped.
 
     Args:
-      config: Parameters of Algorithm 2.
+      config: Sizes of the generations, and the seed.
       constraint: Constraint that every candidate satisfies.
       evaluate: Function that evaluates a generation. It is called once for
         each generation, and no architecture comes twice.
-      select: Function from the ranking of all candidates so far and
-        `config.parents` to the candidates that have offspring, at least one.
+      propose: Function that proposes each later generation. Its members
+        satisfy the constraint and are not known.
 
     Yields:
-      All candidates so far, ranked, after each generation.
+      All candidates so far, ranked, after each generation. The search ends
+      early if nothing new satisfies the constraint.
 
     Raises:
       InputError: No architecture satisfies the constraint.
@@ -103,12 +138,11 @@ def search(
     rng = random.Random(config.search_seed)
     known: dict[Architecture, selection.Candidate] = {}
     ranking: list[selection.Candidate] = []
-    members = drawn(constraint, config.population, rng)
     for generation in range(config.generations):
-        if generation:
-            selected = select(ranking, config.parents)
-            parents = [candidate.architecture for candidate in selected]
-            members = _offspring(config, constraint, parents, known, rng)
+        size = config.offspring if generation else config.population
+        members = propose(ranking, size, rng) if generation else {}
+        missing = size - len(members)
+        members |= drawn(constraint, missing, rng, {*known, *members})
         if not members:
             return  # All that satisfy the constraint are known.
         found = {c.architecture: c for c in evaluate(generation, members)}
@@ -118,14 +152,55 @@ def search(
         yield ranking
 
 
-def _offspring(
+def search(
+    config: EvolutionConfig,
+    constraint: constraint_lib.Constraint,
+    evaluate: Evaluate,
+    select: selection.Select = selection.top,
+) -> Iterator[list[selection.Candidate]]:
+    """Runs Algorithm 2. See `run` for the other arguments, results and errors.
+
+    Args:
+      config: Parameters of Algorithm 2.
+      constraint: Constraint that every candidate satisfies.
+      evaluate: Function that evaluates a generation.
+      select: Function from the ranking of all candidates so far and
+        `config.parents` to the candidates that have offspring, at least one.
+    """
+
+    def propose(
+        ranking: Sequence[selection.Candidate], _: int, rng: random.Random
+    ) -> dict[Architecture, str]:
+        selected = select(ranking, config.parents)
+        parents = [candidate.architecture for candidate in selected]
+        known = {candidate.architecture for candidate in ranking}
+        return offspring(config, constraint, parents, known, rng)
+
+    return run(config, constraint, evaluate, propose)
+
+
+def offspring(
     config: EvolutionConfig,
     constraint: constraint_lib.Constraint,
     parents: Sequence[Architecture],
-    known: Mapping[Architecture, selection.Candidate],
+    known: Collection[Architecture],
     rng: random.Random,
+    tries: int = _TRIES,
 ) -> dict[Architecture, str]:
-    """The next generation: crossover ∪ mutation, each new and allowed."""
+    """The next generation: crossover ∪ mutation, each new and allowed.
+
+    Args:
+      config: Parameters of Algorithm 2.
+      constraint: Constraint that each child satisfies.
+      parents: Architectures that have offspring. One alone has mutants only.
+      known: Architectures that are not new.
+      rng: Source of randomness.
+      tries: Number of draws for each child.
+
+    Returns:
+      Children with their origins. They are fewer than planned where no draw
+      for one was new and allowed.
+    """
 
     def cross() -> Architecture:
         first, second = rng.sample(parents, 2)
@@ -146,14 +221,13 @@ def _offspring(
         plans.insert(0, ("crossover", cross, config.crossovers))
     for origin, operator, count in plans:
         for _ in range(count):
-            for _ in range(_TRIES):
+            for _ in range(tries):
                 child = operator()
                 new = child not in known and child not in members
                 if new and constraint.allows(child):
                     members[child] = origin
                     break
-    missing = config.offspring - len(members)
-    return members | drawn(constraint, missing, rng, {*known, *members})
+    return members
 
 
 def drawn(

@@ -1,4 +1,4 @@
-"""The file of all candidates: the search's record and its memory."""
+"""Files of candidates: the search's record, which is its memory, and fronts."""
 
 import json
 import os
@@ -12,6 +12,8 @@ from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost
 
 _MOST = 2**63 - 1  # Largest cost that a line may have.
+# What `_parse` raises for a value that is none of this program's.
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class CandidateFile:
@@ -55,7 +57,7 @@ class CandidateFile:
                 for each in self._costs:
                     if each.name not in candidate.costs:
                         raise KeyError(each.name)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except _DAMAGE as error:
                 raise errors.InputError(
                     f"{self._path}, line {number} is damaged: {error!r}"
                 ) from error
@@ -70,18 +72,42 @@ class CandidateFile:
           InputError: The file cannot be written or the disk is full.
         """
         self.known[candidate.architecture] = candidate
-        values = {
-            "generation": candidate.generation,
-            "origin": candidate.origin,
-            "accuracy": candidate.accuracy,
-            **candidate.costs,
-            "architecture": candidate.architecture.to_dict(),
-        }
         with (
             files.make_writable(self._path.parent),
             self._path.open("a") as file,
         ):
-            file.write(json.dumps(values) + "\n")
+            file.write(json.dumps(_to_dict(candidate)) + "\n")
+
+
+def write_front(
+    path: str | os.PathLike[str], front: Sequence[selection.Candidate]
+) -> None:
+    """Writes the members of a front as a JSON list, in their order."""
+    files.write_json(path, [_to_dict(candidate) for candidate in front])
+
+
+def read_front(path: str | os.PathLike[str]) -> list[selection.Candidate]:
+    """Reads what `write_front` wrote.
+
+    Raises:
+      InputError: The file is missing or damaged.
+    """
+    values = files.read_json(path)
+    try:
+        return [_parse(dict(each)) for each in values]
+    except _DAMAGE as error:
+        raise errors.InputError(f"{path} is damaged: {error!r}") from error
+
+
+def _to_dict(candidate: selection.Candidate) -> dict[str, Any]:
+    """The JSON form, which `_parse` reads."""
+    return {
+        "generation": candidate.generation,
+        "origin": candidate.origin,
+        "accuracy": candidate.accuracy,
+        **candidate.costs,
+        "architecture": candidate.architecture.to_dict(),
+    }
 
 
 def _parse(values: dict[str, Any]) -> selection.Candidate:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_autoformer import errors, files, interruption, progress
 from tf_autoformer.evaluation import accuracy, generation, health
 from tf_autoformer.evolution import algorithm, candidates, drivers, selection
+from tf_autoformer.evolution import front as front_lib
 from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
@@ -84,10 +85,11 @@ class SearchConfig:
 
 
 class Search:
-    """Algorithm 2 on the supernet of a working folder.
+    """Algorithm 2, or another driver, on the supernet of a working folder.
 
     Writes to `search/NAME/`: `config.json`, `candidates.jsonl` and, after
-    each generation, `best.json`, the architecture found so far.
+    each generation, `best.json`, the architecture found so far. With several
+    objectives also `front.json`, whose first member this is.
 
     Args:
       workdir: Working folder of the trained supernet.
@@ -105,13 +107,15 @@ class Search:
       config: Parameters of Algorithm 2.
       folder: Folder of the search.
       constraint: Constraint that every candidate satisfies.
+      front: Objectives of the search. None: the accuracy is the only one.
       supernet: Trained supernet.
       source: Classes and pixels that the supernet knows.
 
     Raises:
       InputError: There is no trained supernet, the constraint cannot be
-        satisfied, the folder cannot be written, or a search of this name was
-        made with another configuration.
+        satisfied, an objective is unknown, a library is missing, the folder
+        cannot be written, or a search of this name was made with another
+        configuration.
     """
 
     def __init__(
@@ -131,6 +135,11 @@ class Search:
         self._costs = (*cost.COSTS, *further_costs)
         self._shown = (cost.PARAMS, *further_costs)
         self.constraint = _constraint(self.experiment, ranges, self._costs)
+        self.front = (
+            front_lib.Front(config.objectives, self.constraint, self._costs)
+            if config.objectives
+            else None
+        )
         # Fails before the folder is made if nothing satisfies it.
         self.constraint.sample(random.Random(config.search_seed))
         trained = workdir.trained(strategy, data_dir, dataset)
@@ -210,9 +219,12 @@ class Search:
         ):
             if len(ranking) < known:
                 continue  # Known, as are later ones: nothing to write or show.
-            best = ranking[0].architecture
-            files.write_json(self.folder.best, best.to_dict())
-            self._report_generation(ranking)
+            front = self.front.members(ranking) if self.front else []
+            if front:
+                candidates.write_front(self.folder.front, front)
+            best = (front or ranking)[0]
+            files.write_json(self.folder.best, best.architecture.to_dict())
+            self._report_generation(ranking, best, front)
             if all(candidate.generation == 0 for candidate in ranking):
                 self._check_health(ranking)
             yield ranking
@@ -278,19 +290,27 @@ class Search:
             f"{self.folder.root}; the same command continues there"
         )
 
-    def _report_generation(self, ranking: list[selection.Candidate]) -> None:
+    def _report_generation(
+        self,
+        ranking: list[selection.Candidate],
+        best: selection.Candidate,
+        front: list[selection.Candidate],
+    ) -> None:
         number = max(candidate.generation for candidate in ranking)
         accuracies = selection.accuracies(ranking, number)
-        best = ranking[0]
         costs = ", ".join(
             each.text(best.costs[each.name]) for each in self._shown
         )
-        self._report(
+        text = (
             f"generation {number + 1}/{self.config.generations}  "
             f"mean {np.mean(accuracies):.1%}  best so far "
-            f"{best.accuracy:.1%} with {costs}  {_savings(self._tallies[-1])}",
-            len(self._file.known),
+            f"{best.accuracy:.1%} with {costs}"
         )
+        if front:
+            volume = self.front.hypervolume(front)
+            text += f"  front of {len(front)}, hypervolume {volume:.4f}"
+        saved = _savings(self._tallies[-1])
+        self._report(f"{text}  {saved}", len(self._file.known))
 
     def _report(self, text: str, done: float) -> None:
         speed, eta = self._meter.update(done)
@@ -331,6 +351,29 @@ def load_best(folder: workdir_lib.SearchFolder) -> Architecture | None:
     if not folder.best.exists():
         return None
     return Architecture.load(folder.best)
+
+
+def load_found(
+    folder: workdir_lib.SearchFolder, count: int
+) -> list[Architecture]:
+    """The subnets to export: the best one, then others along the front.
+
+    Args:
+      folder: Folder of the search.
+      count: Number of subnets. A smaller front has fewer, and a search that
+        has no front has one.
+
+    Returns:
+      The architectures. Empty before the first generation.
+
+    Raises:
+      InputError: A file is damaged.
+    """
+    best = load_best(folder)
+    if best is None or count == 1 or not folder.front.exists():
+        return [] if best is None else [best]
+    front = candidates.read_front(folder.front)
+    return [each.architecture for each in front_lib.spread(front, count)]
 
 
 def load_constraint(

@@ -31,6 +31,7 @@ class SearchFolder:
       best: JSON file of the best architecture so far.
       report: HTML page of the report.
       partial: JSON file of a generation that is not yet evaluated to its end.
+      front: JSON file of the front so far, of a search for one.
       log: Folder of the TensorBoard log.
     """
 
@@ -42,6 +43,7 @@ class SearchFolder:
         self.best = self.root / "best.json"
         self.report = self.root / "report.html"
         self.partial = self.root / "partial.json"
+        self.front = self.root / "front.json"
         self.log = workdir.log(f"search_{name}")
 
     def picture(self, name: str) -> pathlib.Path:

@@ -36,6 +36,9 @@ class Cost:
       grows: Whether an architecture that is larger in some dimensions and
         smaller in none never costs less. Only then do the smallest and the
         largest architecture bound the cost.
+      linear: Whether the cost is an integer, and linear in the heads and in the
+        hidden units of each block, with the same coefficients in all blocks.
+        These depend on the embedding dimension and the depth alone.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Cost:
     measure: Callable[[ModelConfig, Architecture], float]
     help: str
     grows: bool = False
+    linear: bool = False
 
     def number(self, value: float) -> str:
         """A value without its unit: "13,458" for a count, else "3.70"."""
@@ -117,9 +121,14 @@ def macs(model: ModelConfig, architecture: Architecture) -> int:
     return sum(parts.values()) - parts["relative_position"]
 
 
-PARAMS = Cost("params", "params", params, "parameters", grows=True)
+PARAMS = Cost("params", "params", params, "parameters", grows=True, linear=True)
 MACS = Cost(
-    "macs", "MACs", macs, "multiply-accumulates for one image", grows=True
+    "macs",
+    "MACs",
+    macs,
+    "multiply-accumulates for one image",
+    grows=True,
+    linear=True,
 )
 COSTS = (PARAMS, MACS)
 

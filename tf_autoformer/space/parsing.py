@@ -109,6 +109,8 @@ def typed(name: str, value: Any, kind: Any) -> Any:
             f"{name} is {errors.shown(value)}, of the wrong type"
         )
     if typing.get_origin(kind) is tuple:
+        if parts[-1] is Ellipsis:
+            parts = parts[:1] * len(value)
         return tuple(
             typed(name, entry, part)
             for entry, part in zip(value, parts, strict=True)
@@ -120,7 +122,9 @@ def _fits(value: Any, kind: Any) -> bool:
     """Whether the outermost type is right."""
     if typing.get_origin(kind) is tuple:
         parts = typing.get_args(kind)
-        return isinstance(value, list) and len(value) == len(parts)
+        return isinstance(value, list) and (
+            parts[-1] is Ellipsis or len(value) == len(parts)
+        )
     if kind is types.NoneType:
         return value is None
     if kind is float:
