@@ -12,7 +12,7 @@ from collections.abc import (
 )
 from typing import Literal
 
-from tf_autoformer import rules
+from tf_autoformer import errors, rules
 from tf_autoformer.evolution import drawing, operators, selection
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint as constraint_lib
@@ -46,6 +46,8 @@ class EvolutionConfig:
         P_d. The embedding dimension has the same probability.
       layer_probability: Probability that a mutation draws a block anew, P_m.
       search_seed: Seed of the whole search.
+      racing: Whether a candidate that is unlikely to be among the `parents`
+        best is evaluated on no further images.
     """
 
     driver: Literal["evolution", "random"] = rules.field(
@@ -59,9 +61,15 @@ class EvolutionConfig:
     depth_probability: float = rules.field(0.2, rules.SHARE)
     layer_probability: float = rules.field(0.4, rules.SHARE)
     search_seed: int = 0
+    racing: bool = rules.field(False, before=False)
 
     def __post_init__(self) -> None:
         rules.check(self)
+        if self.racing and self.driver not in ("evolution", "random"):
+            raise errors.InputError(
+                f"driver is {self.driver!r}; it must be evolution or random "
+                "with racing, as others need all accuracies"
+            )
 
     @property
     def offspring(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_autoformer import errors, files, interruption, progress
-from tf_autoformer.evaluation import accuracy, generation
+from tf_autoformer.evaluation import accuracy, bits, generation, racing
 from tf_autoformer.evolution import algorithm, candidates, drivers, selection
 from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.experiment import workdir as workdir_lib
@@ -137,12 +137,15 @@ class Search:
         self.supernet = trained.supernet
         trained.claim()
         self.source = trained.source
+        images = trained.dataset.num_examples("validation")
         self._evaluator = accuracy.Evaluator(
             strategy,
             self.supernet,
             trained.dataset,
             "validation",
-            accuracy.BATCH_SIZE,
+            racing.batch_size(images, accuracy.BATCH_SIZE)
+            if config.racing
+            else accuracy.BATCH_SIZE,
         )
         with contextlib.ExitStack() as lock:
             lock.enter_context(files.lock(self.folder.root))
@@ -235,8 +238,14 @@ class Search:
                 self._report(f"generation {number + 1}, {share:.0%}", done)
 
         answers = generation.answers(
-            self._evaluator, new, self.folder.partial, told, tally
+            self._evaluator,
+            new,
+            self.folder.partial,
+            told,
+            tally,
+            self._race(number) if self.config.racing else None,
         )
+        total = self._evaluator.num_examples
         for architecture, right in answers.items():
             self._file.append(
                 selection.Candidate(
@@ -247,6 +256,8 @@ class Search:
                     costs=cost.measured(
                         self._costs, self.experiment.model, architecture
                     ),
+                    images=None if len(right) == total else len(right),
+                    right=bits.encode(right) if self.config.racing else "",
                 )
             )
         if new:  # Else it may be of a later generation.
@@ -254,6 +265,24 @@ class Search:
         self._tallies.append(tally)
         self._meter.advance(len(known))
         return [known[architecture] for architecture in members]
+
+    def _race(self, number: int) -> racing.Race:
+        """The race of a generation against the best earlier candidates."""
+        total, keep = self._evaluator.num_examples, self.config.parents
+        earlier = selection.ranked(
+            [
+                each
+                for each in self._file.known.values()
+                if each.generation < number and each.images is None
+            ]
+        )
+        try:
+            answers = [bits.decode(c.right, total) for c in earlier[:keep]]
+        except ValueError as error:
+            raise errors.InputError(
+                f"{self.folder.candidates} is damaged: {error}"
+            ) from error
+        return racing.Race(keep, answers, total, self._evaluator.batch_size)
 
     def _left(self) -> str:
         """What an interrupted search leaves behind."""
