@@ -9,6 +9,7 @@ The same command run again continues where it stopped.
 import dataclasses
 import itertools
 from collections.abc import Mapping
+from typing import Literal
 
 from tf_autoformer import (
     binary,
@@ -38,11 +39,17 @@ class Options(
       exports: Number of subnets to export with --driver=nsga2: the most
         accurate one as --version, others along the front as the versions that
         follow.
+      workers: Processes that evaluate the candidates. "local": this one. "ray":
+        actors on the Ray cluster of RAY_ADDRESS or of this machine.
+      ray_actors: Number of Ray actors. Default: one for each GPU of the
+        cluster, or one for each machine if there are no GPUs.
     """
 
     ranges: Mapping[str, constraint.Range] = flag_fields.ranges(cost.COSTS)
     evolution: algorithm.EvolutionConfig
     exports: int = rules.field(1, rules.at_least(1))
+    workers: Literal["local", "ray"] = "local"
+    ray_actors: int | None = rules.field(None, rules.at_least(1))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,6 +59,16 @@ class Options(
                 f"{self.evolution.driver} finds one subnet, only nsga2 finds "
                 "more"
             )
+        if self.workers == "ray" and self.evolution.racing:
+            raise errors.InputError(
+                "workers is ray; it must be local with racing, as candidates "
+                "race against one another"
+            )
+        if self.workers != "ray" and self.ray_actors is not None:
+            raise errors.InputError(
+                f"ray_actors is {self.ray_actors}; it is of no use without "
+                "--workers=ray"
+            )
 
 
 def main(options: Options) -> None:
@@ -60,6 +77,7 @@ def main(options: Options) -> None:
     import tensorflow as tf
 
     from tf_autoformer.analysis import search_board
+    from tf_autoformer.evaluation import workers
     from tf_autoformer.evolution import session
     from tf_autoformer.serving import savedmodel
     from tf_autoformer.supernet import compilation, parallel
@@ -73,6 +91,16 @@ def main(options: Options) -> None:
     found = session.load_found(workdir.search(options.name), options.exports)
     for folder, subnet in itertools.zip_longest(folders, found):
         savedmodel.require_free(folder, subnet)
+    actors = None
+    if options.workers == "ray":
+        source = workers.Source(
+            workdir.root.absolute(),
+            options.data_dir,
+            options.dataset_name,
+            "validation",
+            (options.compile, options.compile_cache, options.tf32),
+        )
+        actors = workers.Workers(source, options.ray_actors)
     search = session.Search(
         workdir,
         options.name,
@@ -81,6 +109,7 @@ def main(options: Options) -> None:
         options.data_dir,
         tf.distribute.MirroredStrategy(),
         options.dataset_name,
+        workers=actors,
     )
     board = search_board.SearchBoard(
         search.folder, search.experiment.model, front=search.front

@@ -11,7 +11,7 @@ from absl.testing import absltest, parameterized
 
 from tests.helpers import devices, tiny
 from tf_autoformer.data import pipeline
-from tf_autoformer.evaluation import accuracy, generation, partial
+from tf_autoformer.evaluation import accuracy, generation, partial, trie
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import sampling
 from tf_autoformer.supernet import supernet as supernet_lib
@@ -173,16 +173,23 @@ class PartialTest(parameterized.TestCase):
 
     @parameterized.parameters((-1, [2]), (3600, [0, 1, 2]))
     def test_a_crash_loses_what_is_not_yet_due(self, seconds, asked):
+        save = partial.Partial.save
         with (
             mock.patch.object(partial, "_SECONDS", seconds),
-            mock.patch.object(generation, "BaseException", (), create=True),
+            # What a killed process would not do.
+            mock.patch.object(
+                partial.Partial,
+                "save",
+                lambda kept, seen, right, now=False: (
+                    None if now else save(kept, seen, right)
+                ),
+            ),
         ):
             self._stop(after=2)
         self._check(asked)
 
     def test_a_pass_that_was_evaluated_needs_no_image_again(self):
-        with mock.patch.object(partial, "_SECONDS", -1):
-            self._check(asked=[0, 1, 2])
+        self._check(asked=[0, 1, 2])
         # As if its candidates had been written down but for some.
         self._check(asked=[], subnets=self.subnets[2:])
 
@@ -190,11 +197,52 @@ class PartialTest(parameterized.TestCase):
         self._stop(after=2)
         more = [*self.subnets, tiny.SPACE.largest]
         self._check(asked=[0, 1, 2], subnets=more)
+        self.path.unlink()
         self._stop(after=2)
         self._check(asked=[0, 1, 2], images=7)
         for text in ("{", "[]", '{"images": [8, 3], "right": [[1, "A", 2]]}'):
             self.path.write_text(text)
             self._check(asked=[0, 1, 2])
+
+
+class RacingTest(absltest.TestCase):
+    def test_a_stopped_subnet_is_evaluated_no_further_also_if_interrupted(self):
+        path = pathlib.Path(self.create_tempdir().full_path) / "partial"
+        subnets = _draw(4)
+        asked = []
+
+        class Race:
+            """Stops the second after a batch, and the first after two."""
+
+            def running(self, right):
+                asked.append([len(each) for each in right])
+                stops = {4: 1, 3: 0}[len(right)]
+                return [number != stops for number in range(len(right))]
+
+        tally = generation.Tally()
+        whole = generation.answers(
+            Invented(), subnets, race=Race(), tally=tally
+        )
+        self.assertEqual(asked, [[3] * 4, [6] * 3])
+        self.assertEqual(list(map(len, whole.values())), [6, 3, 8, 8])
+        alone = sum(2 * each.depth for each in subnets)
+        self.assertEqual(tally.alone, 8 * alone)
+        done = [
+            sum(step.part.number >= trie.HALVES for step in trie.walk(each))
+            for each in (subnets, [subnets[0], *subnets[2:]], subnets[2:])
+        ]
+        self.assertEqual(tally.done, 3 * done[0] + 3 * done[1] + 2 * done[2])
+
+        for batches in (1, 2):
+            with self.assertRaises(Stopped):
+                generation.answers(
+                    Invented(batches), subnets, path, race=Race()
+                )
+        evaluator = Invented()
+        again = generation.answers(evaluator, subnets, path, race=Race())
+        self.assertEqual(evaluator.asked, [2])
+        for subnet in subnets:
+            np.testing.assert_array_equal(again[subnet], whole[subnet])
 
 
 if __name__ == "__main__":

@@ -85,6 +85,20 @@ class CandidateFileTest(parameterized.TestCase):
         self.path.write_text(text.replace('"origin": "mutation", ', ""))
         self.assertEqual([each.origin for each in self._read()], [""] * 3)
 
+    def test_a_race_adds_the_images_of_a_stopped_one_and_the_answers(self):
+        raced = [
+            dataclasses.replace(FIRST, right="gA=="),
+            dataclasses.replace(SECOND, images=32, right="4A=="),
+        ]
+        file = candidates.CandidateFile(self.path)
+        for candidate in raced:
+            file.append(candidate)
+        self.assertEqual(self._read(), raced)
+        first, second = map(json.loads, self.path.read_text().splitlines())
+        self.assertNotIn("images", first)
+        self.assertEqual(first["right"], "gA==")
+        self.assertEqual((second["images"], second["right"]), (32, "4A=="))
+
     def test_a_cost_with_a_fraction_is_read_as_written_and_counts_stay(self):
         costs = {"params": 7000, "macs": 2**60 + 1, "latency": 3.7}
         timed = dataclasses.replace(FIRST, costs=costs)

@@ -1,5 +1,7 @@
 """The ranking of candidates and the top K."""
 
+import dataclasses
+
 from absl.testing import absltest
 
 from tf_autoformer.evolution import selection
@@ -36,6 +38,12 @@ class SelectionTest(absltest.TestCase):
     def test_accuracy_then_fewer_params_then_the_earlier_decide(self):
         self.assertEqual(_names(selection.ranked(FOUND)), [3, 2, 5, 1, 4])
         self.assertEqual(_names(selection.ranked(FOUND[::-1])), [3, 2, 5, 4, 1])
+
+    def test_one_that_a_race_stopped_is_behind_all_others(self):
+        stopped = dataclasses.replace(_candidate(6, 1.0, 1), images=32)
+        self.assertEqual(
+            _names(selection.ranked([stopped, *FOUND])), [3, 2, 5, 1, 4, 6]
+        )
 
     def test_top_is_the_beginning_of_the_ranking(self):
         ranking = selection.ranked(FOUND)

@@ -15,7 +15,7 @@ from absl.testing import absltest, parameterized
 
 from tests.helpers import tiny
 from tf_autoformer import errors, progress
-from tf_autoformer.evaluation import accuracy, generation
+from tf_autoformer.evaluation import accuracy, bits, generation, racing
 from tf_autoformer.evolution import (
     algorithm,
     candidates,
@@ -38,6 +38,7 @@ def _invented(
     path: pathlib.Path | None = None,
     told: Callable[[float], None] = lambda share: None,
     tally: generation.Tally | None = None,
+    race: racing.Race | None = None,
 ) -> dict[architecture_lib.Architecture, np.ndarray]:
     """Answers that need not be counted."""
     for number, _ in enumerate(architectures, 1):
@@ -133,6 +134,44 @@ class SearchTest(tiny.WorkdirTest):
                 (folder.root / file).read_bytes(),
                 (self.workdir.search("whole").root / file).read_bytes(),
             )
+
+    def test_a_race_is_resumed_to_the_byte_and_its_best_have_seen_all(self):
+        # So that it stops some of so few.
+        self.enter_context(mock.patch.object(racing, "CONFIDENCE", 0.0))
+        config = dataclasses.replace(
+            CONFIG, racing=True, parents=2, generations=2
+        )
+        *_, ranking = self._search("raced", config=config).run()
+        lines = self._lines("raced")
+        seen = [line.get("images", 288) for line in lines]
+        self.assertLess(min(seen), 288)
+        for line, images in zip(lines, seen, strict=True):
+            right = bits.decode(line["right"], images)
+            self.assertEqual(line["accuracy"], right.mean())
+        self.assertEqual([c.images for c in ranking[:2]], [None] * 2)
+        self.assertEqual(
+            session.load_best(self.workdir.search("raced")),
+            ranking[0].architecture,
+        )
+
+        right, calls = accuracy.Evaluator.right, []
+
+        def killed(evaluator, *arguments):
+            calls.append(arguments)
+            if len(calls) == 12:
+                raise KeyboardInterrupt
+            return right(evaluator, *arguments)
+
+        with mock.patch.object(accuracy.Evaluator, "right", killed):
+            with self.assertRaises(KeyboardInterrupt):
+                list(self._search("race_killed", config=config).run())
+            list(self._search("race_killed", config=config).run())
+        self.assertEqual(
+            *(
+                self.workdir.search(name).candidates.read_bytes()
+                for name in ("raced", "race_killed")
+            )
+        )
 
     @_NOT_COUNTED
     def test_a_generation_is_evaluated_at_once_but_for_what_is_known(self):

@@ -87,23 +87,24 @@ class Evaluator:
         self,
         batch: Batch,
         steps: Sequence[trie.Step],
-        told: Callable[[int], None] = lambda done: None,
+        told: Callable[[float], None] = lambda share: None,
     ) -> dict[int, np.ndarray]:
         """Which images of a batch each subnet labels correctly.
 
         Args:
           batch: One of `batches`.
           steps: Steps of `trie.walk`.
-          told: Function that is told the number of subnets done so far.
+          told: Function that is told the share of the subnets that is done.
 
         Returns:
           Position of each subnet -> bool [images], with False for images that
           only fill a batch.
         """
         found = {}
+        subnets = sum(step.subnet is not None for step in steps)
         for subnet, right in self._programs.right(*batch, steps):
             found[subnet] = right
-            told(len(found))
+            told(len(found) / subnets)
         # In the end, as a GPU is still computing.
         return {
             subnet: np.concatenate(right) for subnet, right in found.items()

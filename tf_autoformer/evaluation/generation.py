@@ -1,12 +1,13 @@
 """A generation of subnets, evaluated in one pass over the images."""
 
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from tf_autoformer.evaluation import accuracy, partial, trie
+from tf_autoformer.evaluation import accuracy, partial, racing, trie
 from tf_autoformer.space import architecture as architecture_lib
 
 Architecture = architecture_lib.Architecture
@@ -29,6 +30,11 @@ class Tally:
         """The share of the evaluations that was saved, in [0, 1]."""
         return 1 - self.done / self.alone if self.alone else 0.0
 
+    def add(self, other: "Tally") -> None:
+        """Adds the numbers of another tally."""
+        self.alone += other.alone
+        self.done += other.done
+
 
 def accuracies(
     evaluator: accuracy.Evaluator, architectures: Iterable[Architecture]
@@ -49,6 +55,7 @@ def answers(
     path: pathlib.Path | None = None,
     told: Callable[[float], None] = lambda share: None,
     tally: Tally | None = None,
+    race: racing.Race | None = None,
 ) -> dict[Architecture, np.ndarray]:
     """Tells which images each subnet labels correctly.
 
@@ -62,42 +69,55 @@ def answers(
         It is left for the caller to remove. None: nothing is kept.
       told: Function that is told the share of the work that is done.
       tally: Tally to add the evaluations to.
+      race: Race that stops subnets. None: all run to the end.
 
     Returns:
-      Vector of each architecture, bool [images].
+      Vector of each architecture, bool [images]. That of a stopped subnet ends
+      with the last image that it has seen.
 
     Raises:
       InputError: The file cannot be written.
     """
+    if not architectures:
+        return {}  # The file may be of a later generation.
     tally = tally or Tally()
     total = evaluator.num_examples
     kept = partial.Partial(path, architectures, (total, evaluator.batch_size))
-    right = kept.load()
-    known, seen = max(map(len, right), default=0), 0
-    steps = trie.walk(architectures)
+    known, right = kept.load()
+    alone = sum(2 * each.depth for each in architectures)
+    seen, running = 0, list(range(len(architectures)))
     try:
-        for batch in evaluator.batches() if architectures else ():
+        for batch in evaluator.batches():
             start, seen = seen, min(seen + evaluator.batch_size, total)
             if start < known:
                 continue
+            if start:
+                running = [
+                    each for each in running if len(right[each]) == start
+                ]
+            if start and race is not None:
+                stays = race.running([right[each] for each in running])
+                running = list(itertools.compress(running, stays))
+                if not running:
+                    break
             rows = seen - start
+            steps = trie.walk([architectures[each] for each in running])
             found = evaluator.right(
                 batch,
                 steps,
-                lambda done, start=start, rows=rows: told(
-                    (start + rows * done / len(architectures)) / total
+                lambda share, start=start, rows=rows: told(
+                    (start + share * rows) / total
                 ),
             )
-            right = [
-                np.concatenate([before, found[number][:rows]])
-                for number, before in enumerate(right)
-            ]
-            tally.alone += rows * sum(2 * each.depth for each in architectures)
+            for number, each in enumerate(running):
+                answers = found[number][:rows]
+                right[each] = np.concatenate([right[each], answers])
+            tally.alone += rows * alone
             tally.done += rows * sum(
                 step.part.number >= trie.HALVES for step in steps
             )
-            kept.save(right)
-    except BaseException:  # Ctrl-C above all.
-        kept.save(right, now=True)
-        raise
+            kept.save(seen, right)
+            known = seen
+    finally:  # After Ctrl-C too.
+        kept.save(known, right, now=True)
     return dict(zip(architectures, right, strict=True))

@@ -37,10 +37,15 @@ class Partial:
         self._images = list(images)
         self._saved = time.monotonic()
 
-    def load(self) -> list[np.ndarray]:
-        """The answers of each architecture so far, bool [images]."""
-        nothing = [np.zeros([0], bool) for _ in self._names]
-        if not nothing or self._path is None or not self._path.exists():
+    def load(self) -> tuple[int, list[np.ndarray]]:
+        """What the file has.
+
+        Returns:
+          Number of images that the pass has seen, and the answers of each
+          architecture so far, bool [images].
+        """
+        nothing = 0, [np.zeros([0], bool) for _ in self._names]
+        if self._path is None or not self._path.exists():
             return nothing
         try:
             values = files.read_json(self._path)
@@ -48,15 +53,20 @@ class Partial:
                 return nothing
             found = {str(name): code for name, *code in values["right"]}
             right = [bits.decode(*found[str(name)]) for name in self._names]
+            seen = int(values["seen"])
         except (errors.InputError, KeyError, TypeError, ValueError):
             return nothing  # Of another generation.
-        _LOGGER.info("continuing after %d images", max(map(len, right)))
-        return right
+        if right:
+            _LOGGER.info("continuing after %d images", seen)
+        return seen, right
 
-    def save(self, right: Sequence[np.ndarray], now: bool = False) -> None:
+    def save(
+        self, seen: int, right: Sequence[np.ndarray], now: bool = False
+    ) -> None:
         """Writes the answers, unless it has just done so.
 
         Args:
+          seen: Number of images that the pass has seen.
           right: Answers of each architecture so far.
           now: Whether to write in any case.
 
@@ -64,11 +74,12 @@ class Partial:
           InputError: The file cannot be written.
         """
         due = now or time.monotonic() - self._saved > _SECONDS
-        if self._path is None or not due or not any(map(len, right)):
+        if self._path is None or not due or not seen:
             return
         answers = [
             [name, bits.encode(each), len(each)]
             for name, each in zip(self._names, right, strict=True)
         ]
-        files.write_json(self._path, {"images": self._images, "right": answers})
+        values = {"images": self._images, "seen": seen, "right": answers}
+        files.write_json(self._path, values)
         self._saved = time.monotonic()

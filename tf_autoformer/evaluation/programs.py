@@ -32,7 +32,8 @@ class Programs:
         self._supernet = supernet
         parts = supernet.variables_by_part()
         local = strategy.experimental_local_results
-        count = len(local(supernet.head.bias))
+        self._devices = [each.device for each in local(supernet.head.bias)]
+        count = len(self._devices)
         self._replicas = [
             tf.nest.map_structure(lambda each, r=r: local(each)[r], parts)
             for r in range(count)
@@ -95,9 +96,11 @@ class Programs:
         """The output of a part: tokens or logits."""
         sizes = extents.sizes(self._supernet.model, embed_dim, size, size)
         outputs = []
-        for parts, x in zip(self._replicas, shares, strict=True):
+        for device, parts, x in zip(
+            self._devices, self._replicas, shares, strict=True
+        ):
             handles = tf.nest.map_structure(lambda v: v.handle, parts[number])
-            with tf.device(parts[trie.HEAD]["head"]["bias"].device):
+            with tf.device(device):
                 inputs = parallel.split(*x) if number == trie.STEM else x
                 outputs.append(
                     self._supernet.forward_part(number, inputs, handles, sizes)
@@ -114,8 +117,10 @@ class Programs:
         """For each replica, whether the likeliest class is right."""
         logits = self._forward(trie.HEAD, shares, embed_dim, size)
         right = []
-        for each, wanted in zip(logits, labels, strict=True):
-            with tf.device(wanted.device):
+        for device, each, wanted in zip(
+            self._devices, logits, labels, strict=True
+        ):
+            with tf.device(device):
                 found = tf.argmax(tf.concat(each, axis=0), axis=-1)
                 right.append(found == wanted)
         return right

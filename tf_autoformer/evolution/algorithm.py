@@ -51,6 +51,8 @@ class EvolutionConfig:
         P_d. The embedding dimension has the same probability.
       layer_probability: Probability that a mutation draws a block anew, P_m.
       search_seed: Seed of the whole search.
+      racing: Whether a candidate that is unlikely to be among the `parents`
+        best is evaluated on no further images.
     """
 
     driver: Literal["evolution", "random", "nsga2", "predictor", "additive"] = (
@@ -65,6 +67,7 @@ class EvolutionConfig:
     depth_probability: float = rules.field(0.2, rules.SHARE)
     layer_probability: float = rules.field(0.4, rules.SHARE)
     search_seed: int = 0
+    racing: bool = rules.field(False, before=False)
 
     def __post_init__(self) -> None:
         rules.check(self)
@@ -86,6 +89,11 @@ class EvolutionConfig:
             raise errors.InputError(
                 f"objectives is {','.join(names)}; it must be accuracy and "
                 "one or more costs, each once"
+            )
+        if self.racing and self.driver not in ("evolution", "random"):
+            raise errors.InputError(
+                f"driver is {self.driver!r}; it must be evolution or random "
+                "with racing, as others need all accuracies"
             )
 
     @property

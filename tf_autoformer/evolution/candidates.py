@@ -21,7 +21,8 @@ class CandidateFile:
 
     A line is `{"generation": 3, "origin": "mutation", "accuracy": 0.97,
     "params": …, "macs": …, "architecture": {…}}`, with as many costs as the
-    candidate has. A search that is run again finds its candidates here and
+    candidate has. A race adds `"images"` to those that it stopped, and
+    `"right"` to all. A search that is run again finds its candidates here and
     evaluates only what is missing.
 
     Args:
@@ -105,8 +106,10 @@ def _to_dict(candidate: selection.Candidate) -> dict[str, Any]:
         "generation": candidate.generation,
         "origin": candidate.origin,
         "accuracy": candidate.accuracy,
+        **({"images": candidate.images} if candidate.images else {}),
         **candidate.costs,
         "architecture": candidate.architecture.to_dict(),
+        **({"right": candidate.right} if candidate.right else {}),
     }
 
 
@@ -120,11 +123,20 @@ def _parse(values: dict[str, Any]) -> selection.Candidate:
             f"number from 0 to {rules.LARGEST}"
         )
     origin = values.pop("origin", "")
-    if not isinstance(origin, str):
-        raise TypeError(f"{errors.shown(origin)} is not a text")
+    right = values.pop("right", "")
+    for text in (origin, right):
+        if not isinstance(text, str):
+            raise TypeError(f"{errors.shown(text)} is not a text")
+    images = values.pop("images", None)
+    if images is not None and (type(images) is not int or images < 1):
+        raise ValueError(
+            f"images is {errors.shown(images)}; it must be 1 or more"
+        )
     return selection.Candidate(
         generation=generation,
         origin=origin,
+        images=images,
+        right=right,
         accuracy=accuracy,
         architecture=architecture_lib.Architecture.from_dict(
             values.pop("architecture")

@@ -19,6 +19,10 @@ class Candidate:
       costs: Value of each cost, by name. `cost.PARAMS` is always there.
       origin: Operator that made it: "random", "crossover", "mutation" or
         another one of a driver. Empty in searches of earlier versions.
+      images: Number of images after which a race stopped it. Its accuracy is
+        that on these images. None: it has seen all.
+      right: Answers to the images, in the code of `evaluation.bits`. Empty
+        without a race.
     """
 
     generation: int
@@ -26,15 +30,25 @@ class Candidate:
     accuracy: float
     costs: Mapping[str, float]
     origin: str = ""
+    images: int | None = None
+    right: str = ""
 
 
 Select = Callable[[Sequence[Candidate], int], Sequence[Candidate]]
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The most accurate first, of equals the smaller, then the earlier."""
+    """The most accurate first, of equals the smaller, then the earlier.
+
+    Those that a race stopped come behind all others.
+    """
     return sorted(
-        candidates, key=lambda c: (-c.accuracy, c.costs[cost.PARAMS.name])
+        candidates,
+        key=lambda c: (
+            c.images is not None,
+            -c.accuracy,
+            c.costs[cost.PARAMS.name],
+        ),
     )
 
 

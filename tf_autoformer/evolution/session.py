@@ -11,7 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from tf_autoformer import errors, files, interruption, progress
-from tf_autoformer.evaluation import accuracy, generation, health
+from tf_autoformer.evaluation import (
+    accuracy,
+    bits,
+    generation,
+    health,
+    racing,
+)
+from tf_autoformer.evaluation import workers as workers_lib
 from tf_autoformer.evolution import algorithm, candidates, drivers, selection
 from tf_autoformer.evolution import front as front_lib
 from tf_autoformer.experiment import experiment as experiment_lib
@@ -101,6 +108,7 @@ class Search:
       dataset: Name of the data set. None: the experiment's.
       further_costs: Costs beyond `cost.COSTS` that `ranges` may bound. Each
         candidate is written with them, and progress lines show them.
+      workers: Ray actors that evaluate the candidates. None: this process does.
 
     Attributes:
       experiment: Experiment that made the supernet.
@@ -128,9 +136,11 @@ class Search:
         strategy: tf.distribute.Strategy,
         dataset: str | None = None,
         further_costs: Sequence[cost.Cost] = (),
+        workers: workers_lib.Workers | None = None,
     ):
         self.experiment = workdir.experiment
         self.config = config
+        self._workers = workers
         self.folder = workdir.search(name)
         self._costs = (*cost.COSTS, *further_costs)
         self._shown = (cost.PARAMS, *further_costs)
@@ -144,14 +154,18 @@ class Search:
         self.constraint.sample(random.Random(config.search_seed))
         trained = workdir.trained(strategy, data_dir, dataset)
         self.supernet = trained.supernet
+        self._step = trained.step
         trained.claim()
         self.source = trained.source
+        images = trained.dataset.num_examples("validation")
         self._evaluator = accuracy.Evaluator(
             strategy,
             self.supernet,
             trained.dataset,
             "validation",
-            accuracy.BATCH_SIZE,
+            racing.batch_size(images, accuracy.BATCH_SIZE)
+            if config.racing
+            else accuracy.BATCH_SIZE,
         )
         with contextlib.ExitStack() as lock:
             lock.enter_context(files.lock(self.folder.root))
@@ -205,10 +219,9 @@ class Search:
             ) as self._meter,
         ):
             yield from self._rankings(known)
-        total = generation.Tally(
-            sum(each.alone for each in self._tallies),
-            sum(each.done for each in self._tallies),
-        )
+        total = generation.Tally()
+        for each in self._tallies:
+            total.add(each)
         if total.alone:
             _LOGGER.info("%s in the whole search", _savings(total))
 
@@ -262,9 +275,18 @@ class Search:
             if self._meter.due:
                 self._report(f"generation {number + 1}, {share:.0%}", done)
 
-        answers = generation.answers(
-            self._evaluator, new, self.folder.partial, told, tally
-        )
+        if self._workers is not None:
+            answers = self._workers.answers(new, self._step, told, tally)
+        else:
+            answers = generation.answers(
+                self._evaluator,
+                new,
+                self.folder.partial,
+                told,
+                tally,
+                self._race(number) if self.config.racing else None,
+            )
+        total = self._evaluator.num_examples
         for architecture, right in answers.items():
             self._file.append(
                 selection.Candidate(
@@ -275,13 +297,33 @@ class Search:
                     costs=cost.measured(
                         self._costs, self.experiment.model, architecture
                     ),
+                    images=None if len(right) == total else len(right),
+                    right=bits.encode(right) if self.config.racing else "",
                 )
             )
-        if new:  # Else it may be of a later generation.
+        if new:  # Else the file may be of a later generation.
             self.folder.partial.unlink(missing_ok=True)
         self._tallies.append(tally)
         self._meter.advance(len(known))
         return [known[architecture] for architecture in members]
+
+    def _race(self, number: int) -> racing.Race:
+        """The race of a generation against the best earlier candidates."""
+        total, keep = self._evaluator.num_examples, self.config.parents
+        earlier = selection.ranked(
+            [
+                each
+                for each in self._file.known.values()
+                if each.generation < number and each.images is None
+            ]
+        )
+        try:
+            answers = [bits.decode(c.right, total) for c in earlier[:keep]]
+        except ValueError as error:
+            raise errors.InputError(
+                f"{self.folder.candidates} is damaged: {error}"
+            ) from error
+        return racing.Race(keep, answers, total, self._evaluator.batch_size)
 
     def _left(self) -> str:
         """What an interrupted search leaves behind."""
