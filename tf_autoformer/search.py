@@ -42,7 +42,7 @@ class Options(
 
     ranges: Mapping[str, constraint.Range] = flag_fields.ranges(cost.COSTS)
     evolution: algorithm.EvolutionConfig
-    exports: int = rules.field(1, rules.at_least(1))
+    exports: int = rules.field(1, rules.between(1, 100))
 
     def __post_init__(self) -> None:
         super().__post_init__()
