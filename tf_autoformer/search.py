@@ -47,9 +47,9 @@ class Options(
 
     ranges: Mapping[str, constraint.Range] = flag_fields.ranges(cost.COSTS)
     evolution: algorithm.EvolutionConfig
-    exports: int = rules.field(1, rules.at_least(1))
+    exports: int = rules.field(1, rules.between(1, 100))
     workers: Literal["local", "ray"] = "local"
-    ray_actors: int | None = rules.field(None, rules.at_least(1))
+    ray_actors: int | None = rules.field(None, rules.between(1, 10_000))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -64,7 +64,7 @@ def spread(front: Sequence[Candidate], count: int) -> list[Candidate]:
 
 
 class Front:
-    """What is the same for all fronts of a search.
+    """The objectives of a search, and the fronts that they make.
 
     Args:
       names: Names of the objectives. See `objectives`.
