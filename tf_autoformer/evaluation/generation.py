@@ -73,6 +73,8 @@ def answers(
     Raises:
       InputError: The file cannot be written.
     """
+    if not architectures:
+        return {}  # The file may be of a later generation.
     tally = tally or Tally()
     total = evaluator.num_examples
     kept = partial.Partial(path, architectures, (total, evaluator.batch_size))
@@ -80,7 +82,7 @@ def answers(
     alone = sum(2 * each.depth for each in architectures)
     seen, running = 0, list(range(len(architectures)))
     try:
-        for batch in evaluator.batches() if architectures else ():
+        for batch in evaluator.batches():
             start, seen = seen, min(seen + evaluator.batch_size, total)
             if start < known:
                 continue
