@@ -11,6 +11,8 @@ one process. Run nothing else on the machine at the same time.
 """
 
 import dataclasses
+import itertools
+import math
 import pathlib
 import time
 from collections.abc import Callable, Sequence
@@ -70,17 +72,23 @@ class Alone:
         self._dataset = trained.dataset
         size = trained.supernet.model.input_size
         source = trained.dataset.source
+        # Endless, so that no time goes into starting a pipeline for each.
         self._batches = {
-            split: pipeline.images(trained.dataset, split, size)
-            .batch(accuracy.BATCH_SIZE)
-            .map(
-                lambda pixels, labels: (
-                    preprocessing.normalize(pixels, source.mean, source.std),
-                    labels,
-                ),
-                num_parallel_calls=tf.data.AUTOTUNE,
+            split: iter(
+                pipeline.images(trained.dataset, split, size)
+                .batch(accuracy.BATCH_SIZE)
+                .map(
+                    lambda pixels, labels: (
+                        preprocessing.normalize(
+                            pixels, source.mean, source.std
+                        ),
+                        labels,
+                    ),
+                    num_parallel_calls=tf.data.AUTOTUNE,
+                )
+                .repeat()
+                .prefetch(1)
             )
-            .prefetch(tf.data.AUTOTUNE)
             for split in ("validation", "test")
         }
 
@@ -89,12 +97,15 @@ class Alone:
     ) -> list[float]:
         """The accuracy of each architecture on a split."""
         total = self._dataset.num_examples(split)
+        count = math.ceil(total / accuracy.BATCH_SIZE)
         return [
             sum(
                 np.count_nonzero(
                     np.argmax(self._forward(images, member), axis=1) == labels
                 )
-                for images, labels in self._batches[split]
+                for images, labels in itertools.islice(
+                    self._batches[split], count
+                )
             )
             / total
             for member in members

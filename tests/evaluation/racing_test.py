@@ -76,8 +76,8 @@ class RaceTest(absltest.TestCase):
 
     def test_there_are_several_comparisons_of_enough_images(self):
         self.assertEqual(racing.batch_size(10_000, 512), 512)
-        self.assertEqual(racing.batch_size(1600, 512), 100)
-        self.assertEqual(racing.batch_size(288, 512), 32)
+        self.assertEqual(racing.batch_size(4000, 512), 250)
+        self.assertEqual(racing.batch_size(288, 512), 128)
 
 
 class BitsTest(absltest.TestCase):

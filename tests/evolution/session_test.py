@@ -158,7 +158,7 @@ class SearchTest(tiny.WorkdirTest):
 
         def killed(evaluator, *arguments):
             calls.append(arguments)
-            if len(calls) == 12:
+            if len(calls) == 5:
                 raise KeyboardInterrupt
             return right(evaluator, *arguments)
 

@@ -56,8 +56,7 @@ class Partial:
             seen = int(values["seen"])
         except (errors.InputError, KeyError, TypeError, ValueError):
             return nothing  # Of another generation.
-        if right:
-            _LOGGER.info("continuing after %d images", seen)
+        _LOGGER.info("continuing after %d images", seen)
         return seen, right
 
     def save(

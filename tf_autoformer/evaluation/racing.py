@@ -10,7 +10,7 @@ import numpy as np
 # with is not stopped, over all comparisons of a pass.
 CONFIDENCE = 0.99
 # Numbers of images between two comparisons, if a pass has few images.
-_LEAST = 32
+_LEAST = 128
 # Comparisons of a pass, if it has enough images.
 _COMPARISONS = 16
 
