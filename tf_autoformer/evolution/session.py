@@ -31,11 +31,13 @@ class SearchConfig:
       checkpoint_step: Training step of the supernet's weights.
       evolution: Parameters of Algorithm 2.
       constraint: Mapping of the names of costs to their ranges.
+      sources: Digest of the measurements of each cost that is predicted.
     """
 
     checkpoint_step: int
     evolution: algorithm.EvolutionConfig
     constraint: Mapping[str, constraint_lib.Range]
+    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, which `load` reads."""
@@ -49,6 +51,7 @@ class SearchConfig:
                 name: dataclasses.asdict(allowed)
                 for name, allowed in self.constraint.items()
             },
+            "sources": self.sources,
         }
 
     @classmethod
@@ -67,8 +70,9 @@ class SearchConfig:
         with errors.about(
             f"{folder.config} is not a configuration of this program"
         ):
-            names = [field.name for field in dataclasses.fields(cls)]
-            parsing.fields("a search", values, names)
+            # The first versions had no sources.
+            *names, sources = [field.name for field in dataclasses.fields(cls)]
+            parsing.fields("a search", values, names, [sources])
             ranges = parsing.mapping("constraint", values["constraint"])
             evolution = parsing.mapping("evolution", values["evolution"])
             return cls(
@@ -80,6 +84,7 @@ class SearchConfig:
                     name: parsing.config(constraint_lib.Range, ends)
                     for name, ends in ranges.items()
                 },
+                parsing.mapping(sources, values.get(sources, {})),
             )
 
 
@@ -99,6 +104,8 @@ class Search:
       dataset: Name of the data set. None: the experiment's.
       further_costs: Costs beyond `cost.COSTS` that `ranges` may bound. Each
         candidate is written with them, and progress lines show them.
+      choose: Function from the ranking of all candidates to the one that the
+        search has found. Default: the first.
 
     Attributes:
       experiment: Experiment that made the supernet.
@@ -124,7 +131,9 @@ class Search:
         strategy: tf.distribute.Strategy,
         dataset: str | None = None,
         further_costs: Sequence[cost.Cost] = (),
+        choose: selection.Choose = selection.first,
     ):
+        self._choose = choose
         self.experiment = workdir.experiment
         self.config = config
         self.folder = workdir.search(name)
@@ -154,7 +163,10 @@ class Search:
             each.name: allowed
             for each, allowed in self.constraint.ranges.items()
         }
-        made_with = SearchConfig(step, self.config, ranges)
+        sources = {
+            each.name: each.source for each in self._costs if each.source
+        }
+        made_with = SearchConfig(step, self.config, ranges, sources)
         files.require_writable(self.folder.root)
         if self.folder.config.exists():
             require_weights(self.folder, step)
@@ -169,6 +181,11 @@ class Search:
     def best(self) -> Architecture | None:
         """The best architecture so far. None before the first generation."""
         return load_best(self.folder)
+
+    def settle(self, ranking: Sequence[selection.Candidate]) -> None:
+        """Writes down the best architecture, as it is chosen now."""
+        best = self._choose(ranking).architecture
+        files.write_json(self.folder.best, best.to_dict())
 
     def run(self) -> Iterator[list[selection.Candidate]]:
         """Runs the search, or continues it where it was stopped.
@@ -199,8 +216,7 @@ class Search:
         ):
             if len(ranking) < known:
                 continue  # Known, as are later ones: nothing to write or show.
-            best = ranking[0].architecture
-            files.write_json(self.folder.best, best.to_dict())
+            self.settle(ranking)
             self._report_generation(ranking)
             yield ranking
 
@@ -244,7 +260,7 @@ class Search:
     def _report_generation(self, ranking: list[selection.Candidate]) -> None:
         number = max(candidate.generation for candidate in ranking)
         accuracies = selection.accuracies(ranking, number)
-        best = ranking[0]
+        best = self._choose(ranking)
         costs = ", ".join(
             each.text(best.costs[each.name]) for each in self._shown
         )

@@ -29,6 +29,7 @@ class SearchFolder:
       config: JSON file of the search's configuration.
       candidates: JSON-lines file of every evaluated candidate.
       best: JSON file of the best architecture so far.
+      latency: JSON-lines file of the latencies measured for the search.
       log: Folder of the TensorBoard log.
     """
 
@@ -38,6 +39,7 @@ class SearchFolder:
         self.config = self.root / "config.json"
         self.candidates = self.root / "candidates.jsonl"
         self.best = self.root / "best.json"
+        self.latency = self.root / "latency.jsonl"
         self.log = workdir.log(f"search_{name}")
 
     def picture(self, name: str) -> pathlib.Path:
