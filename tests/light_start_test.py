@@ -21,6 +21,7 @@ BINARIES = {
     "convert": "Converts supernets",
     "evaluate": "Evaluates a subnet",
     "describe": "Describes an architecture",
+    "measure": "Measures the latency",
 }
 TENSORFLOW = ("tensorflow", "tensorflow_datasets", "keras")
 HEAVY = (*TENSORFLOW, "torch", "numpy", "matplotlib")

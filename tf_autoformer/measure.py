@@ -115,7 +115,12 @@ def _measure(
     folder: models_lib.ModelFolder,
     chosen: list[models_lib.Architecture] | None,
 ) -> None:
-    from tf_autoformer.latency import measurements, measuring, runtimes
+    from tf_autoformer.latency import (
+        measurements,
+        measuring,
+        runtimes,
+        summary,
+    )
 
     network, size = folder.read_network()
     if options.batch_size not in (None, size):
@@ -140,6 +145,8 @@ def _measure(
         options.warm_up,
         options.runs,
     )
+    for line in summary.lines(found):
+        print(line, flush=True)
 
 
 def _network(options: Options) -> network_lib.Network:

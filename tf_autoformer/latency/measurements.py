@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import statistics
 from typing import Any, Literal
 
 from tf_autoformer import errors, files, rules
@@ -206,3 +207,29 @@ class Measurements:
             architecture: min(visit.minimum_ms for visit in visits)
             for architecture, visits in self.visits.items()
         }
+
+    @property
+    def spread(self) -> float:
+        """Interquartile range of a visit's runs over their median, averaged."""
+        return statistics.fmean(
+            (times.quartiles_ms[1] - times.quartiles_ms[0]) / times.median_ms
+            for visits in self.visits.values()
+            for times in visits
+        )
+
+    @property
+    def noise(self) -> float | None:
+        """Mean relative difference of a latency that is measured twice.
+
+        Each half of an architecture's visits is one measurement. None if no
+        architecture has two visits.
+        """
+        differences = []
+        for visits in self.visits.values():
+            if len(visits) > 1:
+                first, second = (
+                    min(times.minimum_ms for times in visits[half::2])
+                    for half in (0, 1)
+                )
+                differences.append(2 * abs(first - second) / (first + second))
+        return statistics.fmean(differences) if differences else None
