@@ -57,7 +57,7 @@ class Parts:
             parts.append(self._part("attention", embed_dim, heads, 1.0))
             parts.append(self._part("mlp", embed_dim, 1, ratio))
         parts.append(self._part("head", embed_dim, 1, 1.0))
-        return _chained(parts).SerializeToString()
+        return chained(parts).SerializeToString()
 
     def _convert(
         self, name: str, embed_dim: int, heads: int, ratio: float
@@ -103,7 +103,7 @@ def convert(model: tf.keras.Model, shape: Iterable[int]) -> onnx.ModelProto:
     return proto
 
 
-def _chained(parts: Iterable[onnx.ModelProto]) -> onnx.ModelProto:
+def chained(parts: Iterable[onnx.ModelProto]) -> onnx.ModelProto:
     """One model: the output of each part is the input of the next one."""
     result = onnx.ModelProto()
     tensor = ""  # The output of the parts so far.

@@ -143,9 +143,7 @@ def _mlp() -> Any:
 def _boosting() -> Any:
     from sklearn import ensemble
 
-    return ensemble.GradientBoostingRegressor(
-        n_estimators=300, learning_rate=0.05, subsample=0.8, random_state=0
-    )
+    return ensemble.GradientBoostingRegressor(subsample=0.8, random_state=0)
 
 
 def _linear() -> Any:

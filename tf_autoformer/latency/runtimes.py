@@ -99,7 +99,8 @@ def _onnx(onnxruntime: Any, path: str, threads: int) -> Run:
 
 
 def _tflite(module: Any, path: str, threads: int) -> Run:
-    interpreter = module.Interpreter(model_path=path, num_threads=threads)
+    lite = getattr(module, "lite", module)  # TensorFlow has it inside.
+    interpreter = lite.Interpreter(model_path=path, num_threads=threads)
     interpreter.allocate_tensors()
     (image,) = interpreter.get_input_details()
     interpreter.set_tensor(image["index"], _images(image["shape"]))
@@ -140,7 +141,7 @@ _MODULES: dict[models.Runtime, tuple[str, ...]] = {
     "tflite": (
         "ai_edge_litert.interpreter",
         "tflite_runtime.interpreter",
-        "tensorflow.lite",
+        "tensorflow",
     ),
     "tensorflow": ("tensorflow",),
 }
