@@ -79,9 +79,18 @@ class Options:
 def main(options: Options) -> None:
     """Converts and measures."""
     folder = models_lib.ModelFolder(options.models)
+    if options.output is not None:
+        from tf_autoformer.latency import runtimes  # Late: it imports NumPy.
+
+        runtimes.require(options.runtime)
     chosen = None
     if options.architectures is not None or options.samples:
         chosen = _convert(options, folder)
+    elif options.output is None:
+        raise errors.InputError(
+            "neither --samples or --architectures nor --output is given; there "
+            "is nothing to convert or to measure"
+        )
     if options.output is not None:
         _measure(options, folder, chosen)
 
@@ -105,7 +114,10 @@ def _convert(
     from tf_autoformer.latency import conversion, runtimes
 
     runtimes.use_threads(tf, options.threads)
-    size = options.batch_size or 1
+    size = options.batch_size
+    if size is None and folder.network_file.exists():
+        _, size = folder.read_network()
+    size = size or 1
     conversion.prepare(folder, chosen, network, size, options.runtime)
     return chosen
 

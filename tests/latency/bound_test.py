@@ -164,11 +164,11 @@ class WinnerTest(absltest.TestCase):
         self.assertEqual(
             [record.getMessage() for record in caught.records],
             [
-                "90.0% accurate candidate: predicted 2.00 ms, measured "
+                "candidate of 90.0%: predicted 2.00 ms, measured "
                 "2.30 ms, which is not at most 2.1",
-                "80.0% accurate candidate: predicted 2.00 ms, measured "
+                "candidate of 80.0%: predicted 2.00 ms, measured "
                 "2.20 ms, which is not at most 2.1",
-                "70.0% accurate candidate: predicted 2.00 ms, measured 2.05 ms",
+                "candidate of 70.0%: predicted 2.00 ms, measured 2.05 ms",
             ],
         )
         flags = self.calls[0]

@@ -11,7 +11,7 @@ from collections.abc import Collection
 import tensorflow as tf
 
 from tf_autoformer import files, progress
-from tf_autoformer.latency import models, onnx_chain
+from tf_autoformer.latency import models
 from tf_autoformer.latency import network as network_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.supernet import subnet as subnet_lib
@@ -60,6 +60,8 @@ class _Onnx:
     """Converts to ONNX, by parts. See `onnx_chain`."""
 
     def __init__(self, network: network_lib.Network, batch_size: int):
+        from tf_autoformer.latency import onnx_chain  # It may be missing.
+
         self._parts = onnx_chain.Parts(network.model, batch_size)
 
     def __call__(self, architecture: Architecture, path: pathlib.Path) -> None:

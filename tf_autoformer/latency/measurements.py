@@ -17,6 +17,9 @@ from tf_autoformer.space import parsing
 Architecture = architecture_lib.Architecture
 Clock = Literal["wall", "cpu"]
 
+# Fewer architectures would leave a predictor too little to learn from.
+LEAST = 10
+
 
 @dataclasses.dataclass(frozen=True)
 class Setting:

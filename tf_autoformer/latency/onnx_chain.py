@@ -23,7 +23,7 @@ try:
 except ImportError as error:
     raise errors.InputError(
         f"the conversion to ONNX needs the package {error.name}; "
-        "pip install 'tf-autoformer[onnx]' gets it"
+        "pip install '.[onnx]' in the clone gets it"
     ) from error
 
 Architecture = architecture_lib.Architecture
@@ -48,8 +48,7 @@ class Parts:
     def chain(self, architecture: Architecture) -> bytes:
         """The ONNX model of an architecture."""
         embed_dim = architecture.embed_dim
-        # Of what a part does not depend on, it takes the first block's.
-        heads, ratio = architecture.num_heads[0], architecture.mlp_ratio[0]
+        # What a part does not depend on is 1, so that it is converted once.
         parts = [self._part("stem", embed_dim, 1, 1.0)]
         for heads, ratio in zip(
             architecture.num_heads, architecture.mlp_ratio, strict=True

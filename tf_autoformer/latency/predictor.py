@@ -26,8 +26,6 @@ _LOGGER = logging.getLogger(__name__)
 Architecture = architecture_lib.Architecture
 Measurements = measurements_lib.Measurements
 
-# Fewer would leave too little to learn from and to validate with.
-LEAST = 10
 _FOLDS = 5
 # Significant digits of a prediction. The last bits of a sum differ from one
 # machine to another, and a continued search must meet the same numbers.
@@ -56,7 +54,7 @@ class Predictor:
     """Predicts latencies. It is the `measure` of a `cost.Cost`.
 
     Args:
-      measurements: Measured latencies, at least `LEAST`.
+      measurements: Measured latencies, at least `measurements.LEAST`.
 
     Attributes:
       validation: Errors of the predictions.
@@ -67,10 +65,10 @@ class Predictor:
 
     def __init__(self, measurements: Measurements):
         latencies = measurements.latencies
-        if len(latencies) < LEAST:
+        if len(latencies) < measurements_lib.LEAST:
             raise errors.InputError(
                 f"{measurements.path} has {len(latencies)} architectures; a "
-                f"predictor needs at least {LEAST}"
+                f"predictor needs at least {measurements_lib.LEAST}"
             )
         self._space = measurements.setting.network.space
         inputs, targets = _data(measurements)

@@ -23,14 +23,14 @@ def lines(measurements: measurements_lib.Measurements) -> Iterator[str]:
     yield f"spread of a visit's runs (IQR / median): {measurements.spread:.1%}"
     if (noise := measurements.noise) is not None:
         yield f"noise (one half of the visits against the other): {noise:.1%}"
+    if len(latencies) < measurements_lib.LEAST:
+        yield f"a predictor needs {measurements_lib.LEAST} architectures"
+        return
     if importlib.util.find_spec("sklearn") is None:
         yield "no scikit-learn here; a search elsewhere fits the predictor"
         return
     from tf_autoformer.latency import predictor  # Late: it imports NumPy.
 
-    if len(latencies) < predictor.LEAST:
-        yield f"a predictor needs at least {predictor.LEAST} architectures"
-        return
     found = predictor.Predictor(measurements).validation
     yield "error on held-out architectures, MAPE by cross-validation:"
     for kind, error in found.errors.items():

@@ -100,7 +100,7 @@ class Winner:
         """The predicted and the measured latency of a candidate."""
         predicted = candidate.costs[bound.COST.name]
         text = (
-            f"{candidate.accuracy:.1%} accurate candidate: predicted "
+            f"candidate of {candidate.accuracy:.1%}: predicted "
             f"{bound.COST.text(predicted)}, "
         )
         measured = self._measured.get(candidate.architecture)
