@@ -91,8 +91,8 @@ class Setting:
     def __str__(self) -> str:
         """One line for a person to read."""
         return (
-            f"{self.version}, batch {self.batch_size}, "
-            f"{self.threads} threads, on {self.machine}"
+            f"{self.version}, batch {self.batch_size}, threads "
+            f"{self.threads}, {self.clock} clock, on {self.machine}"
         )
 
 

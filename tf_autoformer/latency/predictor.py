@@ -200,7 +200,8 @@ def _validated(
     """The validation, which is kept in a file beside the measurements."""
     path = measurements.path.with_suffix(".fit.json")
     digest = _digest(inputs, targets)
-    with contextlib.suppress(errors.InputError):  # There is none, or no good.
+    # There is none, or it is damaged.
+    with contextlib.suppress(errors.InputError, TypeError):
         values = dict(parsing.mapping("it", files.read_json(path)))
         if values.pop("measured", None) == digest:
             return Validation(**values)
