@@ -89,9 +89,8 @@ class Winner:
             _LOGGER.info("%s", self.line(chosen))
         if self._allowed.violation(self._measured[chosen.architecture]):
             _LOGGER.warning(
-                "none of the %d most accurate candidates was measured to have "
-                "latency_ms %s; the most accurate one is kept, so search "
-                "again with a narrower bound",
+                "none of the first %d candidates has latency_ms %s when it is "
+                "measured; the most accurate one is kept",
                 min(_MOST, len(ranking)),
                 self._allowed,
             )
@@ -147,6 +146,7 @@ class Winner:
                     f"--clock={setting.clock}",
                 ],
                 check=False,
+                stdout=subprocess.DEVNULL,  # Its summary of one architecture.
             )
         if ended.returncode:
             _LOGGER.warning("the subnet found could not be measured")
