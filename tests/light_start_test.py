@@ -6,10 +6,13 @@ import sys
 from collections.abc import Sequence
 from unittest import mock
 
+import onnx
 from absl.testing import absltest, parameterized
 
+from tests.helpers import latencies
 from tf_autoformer.experiment import experiment
 from tf_autoformer.experiment import workdir as workdir_lib
+from tf_autoformer.latency import measurements, models
 
 ROOT = pathlib.Path(__file__).parent.parent
 # The binaries, and how the text begins that says what each is for.
@@ -21,6 +24,7 @@ BINARIES = {
     "convert": "Converts supernets",
     "evaluate": "Evaluates a subnet",
     "describe": "Describes an architecture",
+    "measure": "Measures the latency",
 }
 TENSORFLOW = ("tensorflow", "tensorflow_datasets", "keras")
 HEAVY = (*TENSORFLOW, "torch", "numpy", "matplotlib")
@@ -57,6 +61,19 @@ def run(
         capture_output=True,
         text=True,
         check=False,
+    )
+
+
+def _identity() -> onnx.ModelProto:
+    """An ONNX model of an image that does nothing."""
+    image, same = (
+        onnx.helper.make_tensor_value_info(name, 1, [1, 8, 8, 3])
+        for name in ("images", "same")
+    )
+    node = onnx.helper.make_node("Identity", ["images"], ["same"])
+    graph = onnx.helper.make_graph([node], "identity", [image], [same])
+    return onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 17)]
     )
 
 
@@ -120,6 +137,43 @@ class LightStartTest(parameterized.TestCase):
         )
         self.assertEmpty(result.stderr)
         self.assertTrue(picture.is_file())
+
+    def test_a_bound_on_latency_asks_for_measurements(self):
+        folder = self.create_tempdir().full_path
+        workdir_lib.Workdir(folder).claim(experiment.DEFAULT)
+        result = run("search", f"--workdir={folder}", "--max_latency_ms=3")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("latency_ms is bounded; --latency=FILE", result.stderr)
+
+    def test_measure_needs_no_tensorflow_where_models_are(self):
+        root = pathlib.Path(self.create_tempdir().full_path)
+        folder = models.ModelFolder(root / "models")
+        folder.claim(latencies.NETWORK, 1)
+        for each in (latencies.SPACE.smallest, latencies.SPACE.largest):
+            folder.add(each)
+            onnx.save(_identity(), folder.path(each, "onnx"))
+        result = run(
+            "measure",
+            f"--models={folder.root}",
+            f"--output={root / 'latency.jsonl'}",
+            *("--rounds=3", "--runs=2", "--threads=2"),
+            heavy=(*TENSORFLOW, "sklearn", "matplotlib", "pandas"),
+        )
+        self.assertEmpty(result.stderr)
+        self.assertIn("2 architectures", result.stdout)
+        found = measurements.Measurements(root / "latency.jsonl")
+        self.assertEqual(found.setting.threads, 2)
+        self.assertRegex(found.setting.version, r"^onnxruntime \d")
+        for times in found.visits.values():
+            self.assertEqual([each.runs for each in times], [2, 2, 2])
+
+    def test_measure_is_told_what_to_do(self):
+        result = run("measure", "--models=x")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("there is nothing to convert", result.stderr)
+        result = run("measure", "--models=x", "--samples=3")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("--workdir or --search_space must", result.stderr)
 
     def test_work_that_needs_tensorflow_would_be_noticed(self):
         result = run("evaluate", "--workdir=x", "--architecture=autoformer_s")

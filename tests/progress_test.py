@@ -93,7 +93,9 @@ class TerminalTest(absltest.TestCase):
         told = [line for line in lines if line.startswith("told: ")]
         self.assertLen(told, 9)
         for line in told:
-            self.assertRegex(line, r"^told: [234] of 4 parts  \d+ parts/s  ETA")
+            self.assertRegex(
+                line, r"^told: [234] of 4 parts  [\d.,]+ parts/s  ETA"
+            )
         events = [line for line in lines[:-2] if line not in told]
         self.assertEqual(events, self.EVENTS)
         self.assertNotIn("all parts", written)
@@ -115,7 +117,9 @@ class TerminalTest(absltest.TestCase):
         lines = written.splitlines()
         told = [line for line in lines if line.startswith("told: ")]
         self.assertLen(told, 12)
-        self.assertRegex(told[3], r"^told: 2 of 4 steps  \d+ steps/s  ETA 0:")
+        self.assertRegex(
+            told[3], r"^told: 2 of 4 steps  [\d.,]+ steps/s  ETA 0:"
+        )
         events = [line for line in lines if line not in told]
         self.assertEqual(events, [*self.EVENTS, "the end"])
 

@@ -1,6 +1,7 @@
 """A search is what its flags say."""
 
 import dataclasses
+import pathlib
 import shutil
 from unittest import mock
 
@@ -64,6 +65,13 @@ class OptionsTest(absltest.TestCase):
                 "macs": constraint.Range(1e9, None),
             },
         )
+
+    def test_latency_is_bounded_and_read_from_a_file(self):
+        found = parse("--max_latency_ms=3.5", "--latency=latency.jsonl")
+        self.assertEqual(
+            found.ranges, {"latency_ms": constraint.Range(None, 3.5)}
+        )
+        self.assertEqual(found.latency, pathlib.Path("latency.jsonl"))
 
     def test_a_minimum_above_its_maximum_is_an_input_error(self):
         with self.assertRaisesRegex(errors.InputError, "must not exceed"):

@@ -6,8 +6,12 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
-import tqdm
+try:
+    import tqdm
+except ImportError:  # Where only latency is measured. Progress is in lines.
+    tqdm = None
 
 # Between progress lines of work that has no steps of its own to report at.
 _REPORT_SECONDS = 30
@@ -55,10 +59,10 @@ class Meter:
         self._title = title
         self._text = text or self._speed_text
         self._since = time.monotonic()
-        self._bar: tqdm.tqdm | None = None
+        self._bar: Any = None  # tqdm.tqdm
 
     def __enter__(self) -> "Meter":
-        if on_terminal() and not Meter._terminal_taken:
+        if tqdm and on_terminal() and not Meter._terminal_taken:
             bar = tqdm.tqdm(
                 desc=self._title,
                 initial=self._done,
@@ -139,7 +143,7 @@ class Meter:
         speed, eta = self.update(done)
         return (
             f"{done} of {self._total} {self._units}  "
-            f"{speed:.0f} {self._units}/s  ETA {eta}"
+            f"{self._speed_text(speed)}  ETA {eta}"
         )
 
 
@@ -147,6 +151,9 @@ class LogHandler(logging.StreamHandler):
     """Writes the log to stderr, above the bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if tqdm is None:
+            super().emit(record)
+            return
         # The bar is taken away, and drawn again below the line.
         with tqdm.tqdm.external_write_mode(file=self.stream):
             super().emit(record)

@@ -4,9 +4,11 @@ python -m tf_autoformer.report --workdir=DIR
 """
 
 import dataclasses
+import pathlib
 
 from tf_autoformer import binary, shared_options
 from tf_autoformer.experiment import workdir as workdir_lib
+from tf_autoformer.latency import bound
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -16,23 +18,33 @@ class Options(
     shared_options.Search,
     shared_options.Compilation,
 ):
-    """Flags of `report`."""
+    """Flags of `report`.
+
+    Attributes:
+      latency: File of latencies that the search was made with.
+    """
+
+    latency: pathlib.Path | None = None
 
 
 def main(options: Options) -> None:
     """Prints the report."""
+    workdir = workdir_lib.Workdir(options.workdir)
+    measured = bound.read(
+        options.latency, workdir.experiment.model, workdir.experiment.space
+    )
     # Late, so that flags are read and explained without TensorFlow.
     from tf_autoformer.analysis import report
     from tf_autoformer.supernet import compilation
 
     compilation.use(options.compile, options.compile_cache, options.tf32)
-    workdir = workdir_lib.Workdir(options.workdir)
     result = report.Report(
         workdir,
         options.name,
         workdir.export(options.version),
         options.data_dir,
         options.dataset_name,
+        () if measured is None else (bound.predicted(measured),),
     )
     for line in result.lines():
         print(line, flush=True)

@@ -8,6 +8,7 @@ The same command run again continues where it stopped.
 
 import dataclasses
 import itertools
+import pathlib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -21,6 +22,7 @@ from tf_autoformer import (
 )
 from tf_autoformer.evolution import algorithm
 from tf_autoformer.experiment import workdir as workdir_lib
+from tf_autoformer.latency import bound
 from tf_autoformer.space import constraint, cost
 
 
@@ -35,6 +37,8 @@ class Options(
 
     Attributes:
       ranges: Mapping of the name of each bounded cost to its range.
+      latency: File of latencies that `measure` made. It is needed to bound
+        latency.
       evolution: Parameters of Algorithm 2.
       exports: Number of subnets to export with --driver=nsga2: the most
         accurate one as --version, others along the front as the versions that
@@ -45,7 +49,10 @@ class Options(
         cluster, or one for each machine if there are no GPUs.
     """
 
-    ranges: Mapping[str, constraint.Range] = flag_fields.ranges(cost.COSTS)
+    ranges: Mapping[str, constraint.Range] = flag_fields.ranges(
+        (*cost.COSTS, bound.COST)
+    )
+    latency: pathlib.Path | None = None
     evolution: algorithm.EvolutionConfig
     exports: int = rules.field(1, rules.between(1, 100))
     workers: Literal["local", "ray"] = "local"
@@ -73,24 +80,41 @@ class Options(
 
 def main(options: Options) -> None:
     """Searches, draws and exports."""
+    workdir = workdir_lib.Workdir(options.workdir)
+    measured = bound.read(
+        options.latency,
+        workdir.experiment.model,
+        workdir.experiment.space,
+        {*options.ranges, *options.evolution.objectives},
+    )
     # Late, so that flags are read and explained without TensorFlow.
     import tensorflow as tf
 
     from tf_autoformer.analysis import search_board
     from tf_autoformer.evaluation import workers
-    from tf_autoformer.evolution import session
+    from tf_autoformer.evolution import selection, session
+    from tf_autoformer.latency import winner as winner_lib
     from tf_autoformer.serving import savedmodel
     from tf_autoformer.supernet import compilation, parallel
 
-    compilation.use(options.compile, options.compile_cache, options.tf32)
+    compiling = (options.compile, options.compile_cache, options.tf32)
+    compilation.use(*compiling)
     parallel.use_cores()
-    workdir = workdir_lib.Workdir(options.workdir)
     folders = [
         workdir.export(options.version + i) for i in range(options.exports)
     ]
     found = session.load_found(workdir.search(options.name), options.exports)
     for folder, subnet in itertools.zip_longest(folders, found):
         savedmodel.require_free(folder, subnet)
+    costs: tuple[cost.Cost, ...] = ()
+    choose = selection.first
+    if measured is not None:
+        costs = (bound.predicted(measured),)
+        allowed = options.ranges.get(bound.COST.name, constraint.Range())
+        winner = winner_lib.Winner(
+            workdir, options.name, measured.setting, allowed
+        )
+        choose = winner.choose
     actors = None
     if options.workers == "ray":
         source = workers.Source(
@@ -98,7 +122,7 @@ def main(options: Options) -> None:
             options.data_dir,
             options.dataset_name,
             "validation",
-            (options.compile, options.compile_cache, options.tf32),
+            compiling,
         )
         actors = workers.Workers(source, options.ray_actors)
     search = session.Search(
@@ -109,13 +133,18 @@ def main(options: Options) -> None:
         options.data_dir,
         tf.distribute.MirroredStrategy(),
         options.dataset_name,
-        workers=actors,
+        costs,
+        choose,
+        actors,
     )
     board = search_board.SearchBoard(
-        search.folder, search.experiment.model, front=search.front
+        search.folder, search.experiment.model, costs, search.front
     )
     for ranking in search.run():
         board.show(ranking)
+    if measured is not None:
+        winner.confirm(search.finalists(ranking))
+        search.settle(ranking)
     found = session.load_found(search.folder, options.exports)
     exports = list(zip(folders, found, strict=False))  # The front may be small.
     for folder, subnet in exports:

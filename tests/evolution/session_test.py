@@ -260,6 +260,29 @@ class SearchTest(tiny.WorkdirTest):
                 self.workdir.search("timed"), self.workdir.experiment
             )
 
+    @_NOT_COUNTED
+    def test_it_goes_on_only_with_the_measurements_it_was_made_with(self):
+        first, other = (
+            dataclasses.replace(LATENCY, source=digest)
+            for digest in ("digest 1", "digest 2")
+        )
+        list(self._search("sourced", further_costs=(first,)).run())
+        list(self._search("sourced", further_costs=(first,)).run())
+        for costs, found in (((other,), "'digest 2'"), ((), "None")):
+            with self.assertRaisesRegex(
+                errors.InputError,
+                f"sources.latency 'digest 1', now it is {found}",
+            ):
+                self._search("sourced", further_costs=costs)
+
+    @_NOT_COUNTED
+    def test_the_best_is_the_one_that_is_chosen(self):
+        search = self._search("chosen", choose=lambda ranking: ranking[2])
+        *_, ranking = search.run()
+        self.assertEqual(search.best, ranking[2].architecture)
+        search.settle(ranking[::-1])
+        self.assertEqual(search.best, ranking[-3].architecture)
+
     def test_a_cost_that_earlier_candidates_lack_is_told(self):
         self._whole()
         with self.assertRaisesRegex(

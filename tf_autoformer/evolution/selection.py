@@ -35,6 +35,7 @@ class Candidate:
 
 
 Select = Callable[[Sequence[Candidate], int], Sequence[Candidate]]
+Choose = Callable[[Sequence[Candidate]], Candidate]
 
 
 def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -60,6 +61,11 @@ def top(ranking: Sequence[Candidate], count: int) -> list[Candidate]:
       count: Number of candidates to select, K.
     """
     return list(ranking[:count])
+
+
+def first(ranking: Sequence[Candidate]) -> Candidate:
+    """The first of a ranking."""
+    return ranking[0]
 
 
 def accuracies(candidates: Sequence[Candidate], generation: int) -> list[float]:

@@ -39,11 +39,13 @@ class SearchConfig:
       checkpoint_step: Training step of the supernet's weights.
       evolution: Parameters of Algorithm 2.
       constraint: Mapping of the names of costs to their ranges.
+      sources: Digest of the measurements of each cost that is predicted.
     """
 
     checkpoint_step: int
     evolution: algorithm.EvolutionConfig
     constraint: Mapping[str, constraint_lib.Range]
+    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, which `load` reads."""
@@ -57,6 +59,7 @@ class SearchConfig:
                 name: dataclasses.asdict(allowed)
                 for name, allowed in self.constraint.items()
             },
+            "sources": self.sources,
         }
 
     @classmethod
@@ -75,8 +78,9 @@ class SearchConfig:
         with errors.about(
             f"{folder.config} is not a configuration of this program"
         ):
-            names = [field.name for field in dataclasses.fields(cls)]
-            parsing.fields("a search", values, names)
+            # The first versions had no sources.
+            *names, sources = [field.name for field in dataclasses.fields(cls)]
+            parsing.fields("a search", values, names, [sources])
             ranges = parsing.mapping("constraint", values["constraint"])
             evolution = parsing.mapping("evolution", values["evolution"])
             return cls(
@@ -88,6 +92,7 @@ class SearchConfig:
                     name: parsing.config(constraint_lib.Range, ends)
                     for name, ends in ranges.items()
                 },
+                parsing.mapping(sources, values.get(sources, {})),
             )
 
 
@@ -108,6 +113,9 @@ class Search:
       dataset: Name of the data set. None: the experiment's.
       further_costs: Costs beyond `cost.COSTS` that `ranges` may bound. Each
         candidate is written with them, and progress lines show them.
+      choose: Function from the ranking of all candidates to the one that the
+        search has found. Default: the first. With several objectives it gets
+        the members of the front.
       workers: Ray actors that evaluate the candidates. None: this process does.
 
     Attributes:
@@ -136,8 +144,10 @@ class Search:
         strategy: tf.distribute.Strategy,
         dataset: str | None = None,
         further_costs: Sequence[cost.Cost] = (),
+        choose: selection.Choose = selection.first,
         workers: workers_lib.Workers | None = None,
     ):
+        self._choose = choose
         self.experiment = workdir.experiment
         self.config = config
         self._workers = workers
@@ -181,7 +191,10 @@ class Search:
             each.name: allowed
             for each, allowed in self.constraint.ranges.items()
         }
-        made_with = SearchConfig(step, self.config, ranges)
+        sources = {
+            each.name: each.source for each in self._costs if each.source
+        }
+        made_with = SearchConfig(step, self.config, ranges, sources)
         files.require_writable(self.folder.root)
         if self.folder.config.exists():
             require_weights(self.folder, step)
@@ -196,6 +209,20 @@ class Search:
     def best(self) -> Architecture | None:
         """The best architecture so far. None before the first generation."""
         return load_best(self.folder)
+
+    def finalists(
+        self, ranking: Sequence[selection.Candidate]
+    ) -> Sequence[selection.Candidate]:
+        """The candidates to choose from: the front if there is one, or all."""
+        return self.front.members(ranking) if self.front else ranking
+
+    def settle(self, ranking: Sequence[selection.Candidate]) -> None:
+        """Writes down the front, and the best as it is chosen now."""
+        finalists = self.finalists(ranking)
+        if self.front:
+            candidates.write_front(self.folder.front, finalists)
+        best = self._choose(finalists).architecture
+        files.write_json(self.folder.best, best.to_dict())
 
     def run(self) -> Iterator[list[selection.Candidate]]:
         """Runs the search, or continues it where it was stopped.
@@ -232,12 +259,8 @@ class Search:
         ):
             if len(ranking) < known:
                 continue  # Known, as are later ones: nothing to write or show.
-            front = self.front.members(ranking) if self.front else []
-            if front:
-                candidates.write_front(self.folder.front, front)
-            best = (front or ranking)[0]
-            files.write_json(self.folder.best, best.architecture.to_dict())
-            self._report_generation(ranking, best, front)
+            self.settle(ranking)
+            self._report_generation(ranking)
             if all(candidate.generation == 0 for candidate in ranking):
                 self._check_health(ranking)
             yield ranking
@@ -335,11 +358,11 @@ class Search:
     def _report_generation(
         self,
         ranking: list[selection.Candidate],
-        best: selection.Candidate,
-        front: list[selection.Candidate],
     ) -> None:
         number = max(candidate.generation for candidate in ranking)
         accuracies = selection.accuracies(ranking, number)
+        finalists = self.finalists(ranking)
+        best = self._choose(finalists)
         costs = ", ".join(
             each.text(best.costs[each.name]) for each in self._shown
         )
@@ -348,9 +371,9 @@ class Search:
             f"mean {np.mean(accuracies):.1%}  best so far "
             f"{best.accuracy:.1%} with {costs}"
         )
-        if front:
-            volume = self.front.hypervolume(front)
-            text += f"  front of {len(front)}, hypervolume {volume:.4f}"
+        if self.front:
+            volume = self.front.hypervolume(finalists)
+            text += f"  front of {len(finalists)}, hypervolume {volume:.4f}"
         saved = _savings(self._tallies[-1])
         self._report(f"{text}  {saved}", len(self._file.known))
 
@@ -414,8 +437,9 @@ def load_found(
     best = load_best(folder)
     if best is None or count == 1 or not folder.front.exists():
         return [] if best is None else [best]
-    front = candidates.read_front(folder.front)
-    return [each.architecture for each in front_lib.spread(front, count)]
+    front = front_lib.spread(candidates.read_front(folder.front), count)
+    others = [c.architecture for c in front if c.architecture != best]
+    return [best, *others][:count]
 
 
 def load_constraint(

@@ -32,6 +32,7 @@ class SearchFolder:
       report: HTML page of the report.
       partial: JSON file of a generation that is not yet evaluated to its end.
       front: JSON file of the front so far, of a search for one.
+      latency: JSON-lines file of the latencies measured for the search.
       log: Folder of the TensorBoard log.
     """
 
@@ -44,6 +45,7 @@ class SearchFolder:
         self.report = self.root / "report.html"
         self.partial = self.root / "partial.json"
         self.front = self.root / "front.json"
+        self.latency = self.root / "latency.jsonl"
         self.log = workdir.log(f"search_{name}")
 
     def picture(self, name: str) -> pathlib.Path:

@@ -33,6 +33,8 @@ class Cost:
         to a positive number, an integer if it counts. The number is the same
         each time, so that a search can be continued.
       help: Plural noun for --help and axes, as in "Largest number of …".
+      source: Digest of the measurements that it is predicted from. Empty if
+        it is computed. A search is continued with the same one.
       grows: Whether an architecture that is larger in some dimensions and
         smaller in none never costs less. Only then do the smallest and the
         largest architecture bound the cost.
@@ -45,12 +47,15 @@ class Cost:
     unit: str
     measure: Callable[[ModelConfig, Architecture], float]
     help: str
+    source: str = ""
     grows: bool = False
     linear: bool = False
 
     def number(self, value: float) -> str:
         """A value without its unit: "13,458" for a count, else "3.70"."""
-        return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+        if isinstance(value, int):
+            return f"{value:,}"
+        return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.3g}"
 
     def text(self, value: float) -> str:
         """A value with its unit: "13,458 params", "3.70 ms"."""

@@ -1,0 +1,1 @@
+"""Latency of deployed subnets: measured, predicted and bounded."""
