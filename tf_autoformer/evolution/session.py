@@ -298,12 +298,14 @@ class Search:
         costs = ", ".join(
             each.text(best.costs[each.name]) for each in self._shown
         )
-        self._report(
+        text = (
             f"generation {number + 1}/{self.config.generations}  "
             f"mean {np.mean(accuracies):.1%}  best so far "
-            f"{best.accuracy:.1%} with {costs}  {_savings(self._tallies[-1])}",
-            len(self._file.known),
+            f"{best.accuracy:.1%} with {costs}"
         )
+        if self._tallies[-1].alone:  # Else all of it was known.
+            text += f"  {_savings(self._tallies[-1])}"
+        self._report(text, len(self._file.known))
 
     def _report(self, text: str, done: float) -> None:
         speed, eta = self._meter.update(done)
