@@ -5,15 +5,15 @@ import pathlib
 import shutil
 from unittest import mock
 
+import numpy as np
 import tensorflow as tf
 from absl.testing import absltest
 
 from tests.helpers import options, tiny
 from tf_autoformer import errors, files, rules, search
-from tf_autoformer.evaluation import accuracy
+from tf_autoformer.evaluation import generation, workers
 from tf_autoformer.evolution import algorithm, candidates
 from tf_autoformer.serving import savedmodel
-from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint, cost
 from tf_autoformer.supernet import compilation, parallel
 
@@ -85,9 +85,12 @@ class OptionsTest(absltest.TestCase):
             )
 
 
-def _invented(_, architecture: architecture_lib.Architecture) -> float:
-    """An accuracy that a larger network may have."""
-    return min(1, cost.params(tiny.DIGITS_MODEL, architecture) % 2_000 / 2_000)
+def _invented(_, architectures, *arguments, **options):
+    """Answers that need not be counted."""
+    return {
+        each: np.arange(97) < cost.params(tiny.DIGITS_MODEL, each) % 97
+        for each in architectures
+    }
 
 
 class ExportsTest(tiny.WorkdirTest):
@@ -104,7 +107,7 @@ class ExportsTest(tiny.WorkdirTest):
             (compilation, "use", lambda *_: None),
             (parallel, "use_cores", lambda: None),
             (tf.distribute, "MirroredStrategy", tf.distribute.get_strategy),
-            (accuracy.Evaluator, "accuracy", _invented),
+            (generation, "answers", _invented),
             (savedmodel, "export", export),
         ):
             self.enter_context(mock.patch.object(owner, name, value))
@@ -116,7 +119,11 @@ class ExportsTest(tiny.WorkdirTest):
                 f"--workdir={self.workdir.root}",
                 f"--data_dir={self.data_dir}",
                 *("--population=16", "--generations=1"),
-                *("--driver=nsga2", "--exports=3"),
+                *(
+                    "--driver=nsga2",
+                    "--objectives=accuracy,macs",
+                    "--exports=3",
+                ),
                 *arguments,
             )
         )
@@ -138,7 +145,7 @@ class ExportsTest(tiny.WorkdirTest):
         self.assertEqual(
             list(map(savedmodel.exported_architecture, folders)), expected
         )
-        self.assertTrue(folder.picture("front_params").is_file())
+        self.assertTrue(folder.picture("candidates_macs").is_file())
 
         # As after a crash between two exports.
         shutil.rmtree(folders[1])
@@ -147,6 +154,53 @@ class ExportsTest(tiny.WorkdirTest):
         self.assertEqual(
             list(map(savedmodel.exported_architecture, folders)), expected
         )
+
+
+class WorkersTest(tiny.WorkdirTest):
+    def test_ray_actors_load_what_the_flags_say_and_evaluate(self):
+        asked = []
+
+        class Workers:
+            def __init__(self, source, count):
+                asked.append((source, count))
+
+            def answers(self, architectures, step, told, tally):
+                asked.append(step)
+                return _invented(None, architectures)
+
+        for owner, name, value in (
+            (compilation, "use", lambda *_: None),
+            (parallel, "use_cores", lambda: None),
+            (tf.distribute, "MirroredStrategy", tf.distribute.get_strategy),
+            (workers, "Workers", Workers),
+            (savedmodel, "export", lambda *_: None),
+        ):
+            self.enter_context(mock.patch.object(owner, name, value))
+        search.main(
+            options.parse(
+                search.Options,
+                f"--workdir={self.workdir.root}",
+                f"--data_dir={self.data_dir}",
+                *("--population=4", "--generations=1", "--name=ray"),
+                *("--workers=ray", "--ray_actors=3", "--compile=off"),
+                *("--compile_cache=", "--notf32"),
+            )
+        )
+        source = workers.Source(
+            self.workdir.root,
+            self.data_dir,
+            None,
+            "validation",
+            ("off", "", False),
+        )
+        step = self.workdir.trained(tf.distribute.get_strategy()).step
+        self.assertEqual(asked, [(source, 3), step])
+
+    def test_what_does_not_go_with_ray_is_refused(self):
+        with self.assertRaisesRegex(errors.InputError, "workers is ray; .*rac"):
+            parse("--workers=ray", "--racing")
+        with self.assertRaisesRegex(errors.InputError, "ray_actors is 2; "):
+            parse("--ray_actors=2")
 
 
 if __name__ == "__main__":

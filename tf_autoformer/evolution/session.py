@@ -374,8 +374,9 @@ class Search:
         if self.front:
             volume = self.front.hypervolume(finalists)
             text += f"  front of {len(finalists)}, hypervolume {volume:.4f}"
-        saved = _savings(self._tallies[-1])
-        self._report(f"{text}  {saved}", len(self._file.known))
+        if self._tallies[-1].alone:  # Else all of it was known.
+            text += f"  {_savings(self._tallies[-1])}"
+        self._report(text, len(self._file.known))
 
     def _report(self, text: str, done: float) -> None:
         speed, eta = self._meter.update(done)
