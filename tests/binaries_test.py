@@ -20,7 +20,7 @@ from absl.testing import absltest
 
 from tests.helpers import commands, processes, shared
 from tf_autoformer.analysis import report
-from tf_autoformer.evolution import session
+from tf_autoformer.evolution import search_config
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
 
@@ -223,7 +223,7 @@ class AfterSearchTest(BinariesTest):
         workdir = workdir_lib.Workdir(_copy(shared.searched(), "resized"))
         folder = workdir.export(2)
         trained = workdir.trained(tf.distribute.get_strategy())
-        best = session.load_best(workdir.search("default"))
+        best = search_config.load_best(workdir.search("default"))
         savedmodel.export(
             trained.supernet, best, trained.source, folder, (12, 16)
         )

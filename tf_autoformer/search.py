@@ -92,7 +92,7 @@ def main(options: Options) -> None:
 
     from tf_autoformer.analysis import search_board
     from tf_autoformer.evaluation import workers
-    from tf_autoformer.evolution import selection, session
+    from tf_autoformer.evolution import search_config, selection, session
     from tf_autoformer.latency import winner as winner_lib
     from tf_autoformer.serving import savedmodel
     from tf_autoformer.supernet import compilation, parallel
@@ -103,7 +103,9 @@ def main(options: Options) -> None:
     folders = [
         workdir.export(options.version + i) for i in range(options.exports)
     ]
-    found = session.load_found(workdir.search(options.name), options.exports)
+    found = search_config.load_found(
+        workdir.search(options.name), options.exports
+    )
     for folder, subnet in itertools.zip_longest(folders, found):
         savedmodel.require_free(folder, subnet)
     costs: tuple[cost.Cost, ...] = ()
@@ -145,7 +147,7 @@ def main(options: Options) -> None:
     if measured is not None:
         winner.confirm(search.finalists(ranking))
         search.settle(ranking)
-    found = session.load_found(search.folder, options.exports)
+    found = search_config.load_found(search.folder, options.exports)
     exports = list(zip(folders, found, strict=False))  # The front may be small.
     for folder, subnet in exports:
         savedmodel.require_free(folder, subnet)

@@ -20,6 +20,7 @@ from tf_autoformer.evolution import (
     algorithm,
     candidates,
     front,
+    search_config,
     selection,
     session,
 )
@@ -150,7 +151,7 @@ class SearchTest(tiny.WorkdirTest):
             self.assertEqual(line["accuracy"], right.mean())
         self.assertEqual([c.images for c in ranking[:2]], [None] * 2)
         self.assertEqual(
-            session.load_best(self.workdir.search("raced")),
+            search_config.load_best(self.workdir.search("raced")),
             ranking[0].architecture,
         )
 
@@ -245,7 +246,7 @@ class SearchTest(tiny.WorkdirTest):
             "timed", ranges, further_costs=(LATENCY,)
         ).run()
         self.assertEqual(again, ranking)
-        limited = session.load_constraint(
+        limited = search_config.load_constraint(
             self.workdir.search("timed"),
             self.workdir.experiment,
             (*cost.COSTS, LATENCY),
@@ -256,7 +257,7 @@ class SearchTest(tiny.WorkdirTest):
             "timed/config.json: the constraint bounds latency; it can bound "
             "params, macs",
         ):
-            session.load_constraint(
+            search_config.load_constraint(
                 self.workdir.search("timed"), self.workdir.experiment
             )
 
@@ -346,22 +347,24 @@ class SearchTest(tiny.WorkdirTest):
         self.assertEqual(bests, [each[0]["architecture"] for each in fronts])
         for count in (1, 2, 99):
             self.assertEqual(
-                session.load_found(folder, count),
+                search_config.load_found(folder, count),
                 [c.architecture for c in front.spread(found, count)],
             )
 
         # It is continued like any other, and remembers its objectives.
         *_, again = self._search("front", **options).run()
         self.assertEqual(again, ranking)
-        loaded = session.SearchConfig.load(folder).evolution
+        loaded = search_config.SearchConfig.load(folder).evolution
         self.assertEqual(dataclasses.replace(loaded, generations=3), config)
 
     def test_other_searches_have_no_front_and_one_subnet_to_export(self):
         best = self._whole()[-1][0].architecture
         folder = self.workdir.search("whole")
         self.assertFalse(folder.front.exists())
-        self.assertEqual(session.load_found(folder, 3), [best])
-        self.assertEqual(session.load_found(self.workdir.search("none"), 3), [])
+        self.assertEqual(search_config.load_found(folder, 3), [best])
+        self.assertEqual(
+            search_config.load_found(self.workdir.search("none"), 3), []
+        )
 
     def test_an_unknown_objective_is_refused_before_the_folder_is_made(self):
         config = dataclasses.replace(

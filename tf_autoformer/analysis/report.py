@@ -15,7 +15,12 @@ from tf_autoformer import errors, files
 from tf_autoformer.analysis import pictures, report_page
 from tf_autoformer.data import pipeline, pixel_limit
 from tf_autoformer.evaluation import accuracy, generation, health
-from tf_autoformer.evolution import candidates, drawing, selection, session
+from tf_autoformer.evolution import (
+    candidates,
+    drawing,
+    search_config,
+    selection,
+)
 from tf_autoformer.experiment import tensorboard
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import savedmodel
@@ -67,10 +72,10 @@ class Report:
         self._experiment = workdir.experiment
         self._further_costs = further_costs
         self._costs = (*cost.COSTS, *further_costs)
-        self._constraint = session.load_constraint(
+        self._constraint = search_config.load_constraint(
             self._search, self._experiment, self._costs
         )
-        found = session.load_best(self._search)
+        found = search_config.load_best(self._search)
         if found is None or savedmodel.exported_architecture(export) != found:
             raise errors.InputError(
                 f"{export} does not hold the subnet that {self._search.root} "
@@ -89,7 +94,7 @@ class Report:
             ) from error
         strategy = tf.distribute.get_strategy()
         trained = workdir.trained(strategy, data_dir, dataset)
-        session.require_weights(self._search, trained.step)
+        search_config.require_weights(self._search, trained.step)
         trained.claim()
         self._dataset = trained.dataset
         self._validation, self._test = (
@@ -236,7 +241,7 @@ class Report:
 
     def _write_page(self, found: Mapping[str, Any]) -> None:
         """Writes the page, and the architectures that its commands export."""
-        search = session.SearchConfig.load(self._search)
+        search = search_config.SearchConfig.load(self._search)
         commands = []
         top = self._ranking[: report_page.TOP]
         for rank, candidate in enumerate(top, 1):
@@ -262,7 +267,7 @@ class Report:
         )
         files.write_text(self._search.report, report_page.render(content))
 
-    def _facts(self, search: session.SearchConfig) -> dict[str, str]:
+    def _facts(self, search: search_config.SearchConfig) -> dict[str, str]:
         """Facts about the search, by name."""
         evolution, dataset = search.evolution, self._dataset
         facts = {

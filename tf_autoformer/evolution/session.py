@@ -1,11 +1,9 @@
 """A search in a working folder, which can be stopped and continued."""
 
 import contextlib
-import dataclasses
 import logging
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,81 +17,21 @@ from tf_autoformer.evaluation import (
     racing,
 )
 from tf_autoformer.evaluation import workers as workers_lib
-from tf_autoformer.evolution import algorithm, candidates, drivers, selection
+from tf_autoformer.evolution import (
+    algorithm,
+    candidates,
+    drivers,
+    search_config,
+    selection,
+)
 from tf_autoformer.evolution import front as front_lib
-from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint as constraint_lib
-from tf_autoformer.space import cost, parsing
+from tf_autoformer.space import cost
 
 _LOGGER = logging.getLogger(__name__)
 Architecture = architecture_lib.Architecture
-
-
-@dataclasses.dataclass(frozen=True)
-class SearchConfig:
-    """The configuration of a search, as its folder remembers it.
-
-    Attributes:
-      checkpoint_step: Training step of the supernet's weights.
-      evolution: Parameters of Algorithm 2.
-      constraint: Mapping of the names of costs to their ranges.
-      sources: Digest of the measurements of each cost that is predicted.
-    """
-
-    checkpoint_step: int
-    evolution: algorithm.EvolutionConfig
-    constraint: Mapping[str, constraint_lib.Range]
-    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON form, which `load` reads."""
-        evolution = dataclasses.asdict(self.evolution)
-        # A search may go on for more generations than it was begun with.
-        del evolution["generations"]
-        return {
-            "checkpoint_step": self.checkpoint_step,
-            "evolution": evolution,
-            "constraint": {
-                name: dataclasses.asdict(allowed)
-                for name, allowed in self.constraint.items()
-            },
-            "sources": self.sources,
-        }
-
-    @classmethod
-    def load(cls, folder: workdir_lib.SearchFolder) -> "SearchConfig":
-        """Reads the configuration of the search in `folder`.
-
-        Raises:
-          InputError: There is no search, or its configuration is not one of
-            this program's.
-        """
-        if not folder.config.exists():
-            raise errors.InputError(
-                f"{folder.root} holds no search; run one first"
-            )
-        values = files.read_json(folder.config)
-        with errors.about(
-            f"{folder.config} is not a configuration of this program"
-        ):
-            # The first versions had no sources.
-            *names, sources = [field.name for field in dataclasses.fields(cls)]
-            parsing.fields("a search", values, names, [sources])
-            ranges = parsing.mapping("constraint", values["constraint"])
-            evolution = parsing.mapping("evolution", values["evolution"])
-            return cls(
-                parsing.typed(names[0], values[names[0]], int),
-                parsing.config(
-                    algorithm.EvolutionConfig, {**evolution, "generations": 1}
-                ),
-                {
-                    name: parsing.config(constraint_lib.Range, ends)
-                    for name, ends in ranges.items()
-                },
-                parsing.mapping(sources, values.get(sources, {})),
-            )
 
 
 class Search:
@@ -154,7 +92,9 @@ class Search:
         self.folder = workdir.search(name)
         self._costs = (*cost.COSTS, *further_costs)
         self._shown = (cost.PARAMS, *further_costs)
-        self.constraint = _constraint(self.experiment, ranges, self._costs)
+        self.constraint = search_config.constraint_of(
+            self.experiment, ranges, self._costs
+        )
         self.front = (
             front_lib.Front(config.objectives, self.constraint, self._costs)
             if config.objectives
@@ -194,11 +134,13 @@ class Search:
         sources = {
             each.name: each.source for each in self._costs if each.source
         }
-        made_with = SearchConfig(step, self.config, ranges, sources)
+        made_with = search_config.SearchConfig(
+            step, self.config, ranges, sources
+        )
         files.require_writable(self.folder.root)
         if self.folder.config.exists():
-            require_weights(self.folder, step)
-            found = SearchConfig.load(self.folder)
+            search_config.require_weights(self.folder, step)
+            found = search_config.SearchConfig.load(self.folder)
             workdir_lib.require_same(
                 self.folder.config, found.to_dict(), made_with.to_dict()
             )
@@ -208,7 +150,7 @@ class Search:
     @property
     def best(self) -> Architecture | None:
         """The best architecture so far. None before the first generation."""
-        return load_best(self.folder)
+        return search_config.load_best(self.folder)
 
     def finalists(
         self, ranking: Sequence[selection.Candidate]
@@ -387,95 +329,3 @@ class Search:
 
 def _savings(tally: generation.Tally) -> str:
     return f"{tally.saved:.0%} of block evaluations saved"
-
-
-def require_weights(folder: workdir_lib.SearchFolder, step: int) -> None:
-    """Checks that the search in `folder` had the weights that are used now.
-
-    Args:
-      folder: Folder of the search.
-      step: Training step of the weights that are used now.
-
-    Raises:
-      InputError: It had others, or there is no search.
-    """
-    found = SearchConfig.load(folder).checkpoint_step
-    if found != step:
-        raise errors.InputError(
-            f"{folder.config} was made with the weights of step {found}, now "
-            f"they are those of step {step}; search again with another --name "
-            "and --version"
-        )
-
-
-def load_best(folder: workdir_lib.SearchFolder) -> Architecture | None:
-    """The best architecture of the search in `folder`. None if there is none.
-
-    Raises:
-      InputError: The file is damaged.
-    """
-    if not folder.best.exists():
-        return None
-    return Architecture.load(folder.best)
-
-
-def load_found(
-    folder: workdir_lib.SearchFolder, count: int
-) -> list[Architecture]:
-    """The subnets to export: the best one, then others along the front.
-
-    Args:
-      folder: Folder of the search.
-      count: Number of subnets. A smaller front has fewer, and a search that
-        has no front has one.
-
-    Returns:
-      The architectures. Empty before the first generation.
-
-    Raises:
-      InputError: A file is damaged.
-    """
-    best = load_best(folder)
-    if best is None or count == 1 or not folder.front.exists():
-        return [] if best is None else [best]
-    front = front_lib.spread(candidates.read_front(folder.front), count)
-    others = [c.architecture for c in front if c.architecture != best]
-    return [best, *others][:count]
-
-
-def load_constraint(
-    folder: workdir_lib.SearchFolder,
-    experiment: experiment_lib.Experiment,
-    costs: Sequence[cost.Cost] = cost.COSTS,
-) -> constraint_lib.Constraint:
-    """The constraint of the search in `folder`.
-
-    Args:
-      folder: Folder of the search.
-      experiment: Experiment that made the supernet.
-      costs: Costs that the constraint may bound.
-
-    Raises:
-      InputError: There is no search, or it bounds another cost.
-    """
-    ranges = SearchConfig.load(folder).constraint
-    with errors.about(folder.config):
-        return _constraint(experiment, ranges, costs)
-
-
-def _constraint(
-    experiment: experiment_lib.Experiment,
-    ranges: Mapping[str, constraint_lib.Range],
-    costs: Sequence[cost.Cost],
-) -> constraint_lib.Constraint:
-    named = {each.name: each for each in costs}
-    for name in ranges:
-        if name not in named:
-            raise errors.InputError(
-                f"the constraint bounds {name}; it can bound {', '.join(named)}"
-            )
-    return constraint_lib.Constraint(
-        experiment.space,
-        experiment.model,
-        {named[name]: allowed for name, allowed in ranges.items()},
-    )
