@@ -313,7 +313,7 @@ def _ratios(rows: Sequence[Row]) -> list[str]:
             f"- {side}: {ratio:.1f}× as fast (aim ≥ {aim}×: "
             f"{'met' if ratio >= aim else 'missed'}), of which "
             f"{official.wall / validation.wall:.1f}× is the test images and "
-            f"{validation.wall / spent.wall:.1f}× the rest; in CPU time "
+            f"{validation.wall / spent.wall:.1f}× the rest. In CPU time it is "
             f"{official.cpu / spent.cpu:.1f}× and "
             f"{validation.cpu / spent.cpu:.1f}×."
         )

@@ -51,9 +51,10 @@ class SearchOrderTest(processes.MistakeTest):
         self.assertEqual(
             one_pass,
             "- one pass: 12.0× as fast (aim ≥ 3×: met), of which 4.0× is the "
-            "test images and 3.0× the rest; in CPU time 12.0× and 3.0×.",
+            "test images and 3.0× the rest. In CPU time it is 12.0× and "
+            "3.0×.",
         )
-        self.assertEndsWith(raced, "; in CPU time 24.0× and 6.0×.")
+        self.assertEndsWith(raced, ". In CPU time it is 24.0× and 6.0×.")
 
     def test_a_folder_without_a_search_is_named(self):
         self.check_mistake(
