@@ -160,6 +160,16 @@ def constraint_of(
     ranges: Mapping[str, constraint_lib.Range],
     costs: Sequence[cost.Cost],
 ) -> constraint_lib.Constraint:
+    """The constraint on an experiment's space.
+
+    Args:
+      experiment: Experiment that made the supernet.
+      ranges: Mapping of the names of the bounded costs to their ranges.
+      costs: Costs that the constraint may bound.
+
+    Raises:
+      InputError: Another cost is bounded.
+    """
     named = {each.name: each for each in costs}
     for name in ranges:
         if name not in named:
