@@ -106,7 +106,7 @@ class GenerationTest(tiny.DigitsTest):
                 each.experimental_get_tracing_count()
                 for each in evaluator._programs._programs
             ],
-            [1] * 6,
+            [1] * 4,
         )
 
 

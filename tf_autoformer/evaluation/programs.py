@@ -1,7 +1,7 @@
 """The programs that evaluate the subnets of a supernet part by part."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -12,12 +12,14 @@ from tf_autoformer.supernet import supernet as supernet_lib
 
 # What goes from part to part: for each replica, the shares of its cores.
 Shares = Sequence[Sequence[tf.Tensor]]
+# The variables of a part, for each replica: kind of layer -> weight -> handle.
+Handles = Sequence[Mapping[str, Mapping[str, tf.Tensor]]]
 
 
 class Programs:
     """Evaluates parts of subnets, on all replicas and cores at once.
 
-    Each part is traced once, whatever its sizes are.
+    Stem, attention, MLP and head are traced once each, for blocks of all sizes.
 
     Args:
       strategy: Strategy that the supernet was created under.
@@ -34,9 +36,12 @@ class Programs:
         local = strategy.experimental_local_results
         self._devices = [each.device for each in local(supernet.head.bias)]
         count = len(self._devices)
-        self._replicas = [
-            tf.nest.map_structure(lambda each, r=r: local(each)[r], parts)
-            for r in range(count)
+        self._handles: list[Handles] = [
+            [
+                tf.nest.map_structure(lambda v, r=r: local(v)[r].handle, part)
+                for r in range(count)
+            ]
+            for part in parts
         ]
         model = supernet.model
         size = tf.TensorSpec([], tf.int32)
@@ -46,17 +51,24 @@ class Programs:
         shares = [[tokens] * parallel.num_shares()] * count
 
         def program(
-            function: Callable[..., object], *signature: object
+            number: int, function: Callable[..., object], *inputs: object
         ) -> Callable[..., object]:
-            return tf.function(function, [*signature, size, size], False)
+            handles = tf.nest.map_structure(
+                lambda handle: tf.TensorSpec([], handle.dtype),
+                self._handles[number],
+            )
+            signature = [handles, size, size, *inputs]
+            return tf.function(function, signature, autograph=False)
 
-        forward = functools.partial(functools.partial, self._forward)
+        def forward(number: int) -> Callable[..., Shares]:
+            return functools.partial(self._forward, number)
+
         self._programs = [
-            program(forward(trie.STEM), [[images]] * count),
-            program(self._right, shares, [labels] * count),
+            program(trie.STEM, forward(trie.STEM), [[images]] * count),
+            program(trie.HEAD, self._right, shares, [labels] * count),
             *(
-                program(forward(number), shares)
-                for number in range(trie.HALVES, len(parts))
+                program(number, forward(number), shares)
+                for number in (trie.HALVES, trie.HALVES + 1)
             ),
         ]
 
@@ -82,8 +94,12 @@ class Programs:
             inputs = [stack.pop() if is_last else stack[-1]]
             if subnet is not None:
                 inputs.append(labels)
-            program = self._programs[part.number]
-            outputs = program(*inputs, *map(_scalar, part[1:]))
+            number = part.number
+            if number > trie.HALVES + 1:  # Halves of later blocks.
+                number = trie.HALVES + number % 2
+            outputs = self._programs[number](
+                self._handles[part.number], *map(_scalar, part[1:]), *inputs
+            )
             del inputs  # Not kept while a later part runs.
             if subnet is None:
                 stack.append(outputs)
@@ -91,31 +107,34 @@ class Programs:
                 yield subnet, outputs
 
     def _forward(
-        self, number: int, shares: Shares, embed_dim: tf.Tensor, size: tf.Tensor
+        self,
+        number: int,
+        handles: Handles,
+        embed_dim: tf.Tensor,
+        size: tf.Tensor,
+        shares: Shares,
     ) -> Shares:
         """The output of a part: tokens or logits."""
         sizes = extents.sizes(self._supernet.model, embed_dim, size, size)
         outputs = []
-        for device, parts, x in zip(
-            self._devices, self._replicas, shares, strict=True
-        ):
-            handles = tf.nest.map_structure(lambda v: v.handle, parts[number])
+        for device, own, x in zip(self._devices, handles, shares, strict=True):
             with tf.device(device):
                 inputs = parallel.split(*x) if number == trie.STEM else x
                 outputs.append(
-                    self._supernet.forward_part(number, inputs, handles, sizes)
+                    self._supernet.forward_part(number, inputs, own, sizes)
                 )
         return outputs
 
     def _right(
         self,
-        shares: Shares,
-        labels: Sequence[tf.Tensor],
+        handles: Handles,
         embed_dim: tf.Tensor,
         size: tf.Tensor,
+        shares: Shares,
+        labels: Sequence[tf.Tensor],
     ) -> list[tf.Tensor]:
         """For each replica, whether the likeliest class is right."""
-        logits = self._forward(trie.HEAD, shares, embed_dim, size)
+        logits = self._forward(trie.HEAD, handles, embed_dim, size, shares)
         right = []
         for device, each, wanted in zip(
             self._devices, logits, labels, strict=True
