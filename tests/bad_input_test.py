@@ -325,7 +325,7 @@ class FullDiskTest(TrainedTest):
         arguments += ("--version=2",)
         folder = self.path / "search" / "other"
         # Of the list of candidates the last line is cut.
-        result = self.run_search(*arguments, max_bytes=2_000)
+        result = self.run_search(*arguments, max_bytes=3_200)
         self.check_full(result, folder)
         whole, _, torn = (
             (folder / "candidates.jsonl").read_text().rpartition("\n")

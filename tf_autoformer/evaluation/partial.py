@@ -1,5 +1,6 @@
 """The file that keeps what is known of a generation before its end."""
 
+import json
 import logging
 import pathlib
 import time
@@ -80,5 +81,5 @@ class Partial:
             for name, each in zip(self._names, right, strict=True)
         ]
         values = {"images": self._images, "seen": seen, "right": answers}
-        files.write_json(self._path, values)
+        files.write_text(self._path, json.dumps(values))
         self._saved = time.monotonic()
