@@ -81,7 +81,7 @@ class SubnetEvaluationTest(tiny.WorkdirTest):
         for done, message in zip((100, 200, 288), messages, strict=True):
             self.assertRegex(
                 message,
-                rf"^{done} of 288 images  \d+ images/s  ETA \d:\d\d:\d\d$",
+                rf"^{done} of 288 images  [\d.,]+ images/s  ETA \d:\d\d:\d\d$",
             )
 
     def test_lines_are_the_figures_of_the_folders_subnet(self):

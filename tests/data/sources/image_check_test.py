@@ -248,7 +248,8 @@ class UnreadableTest(image_folders.FolderTest):
         self.assertLen(messages, 61)
         for done, message in enumerate(messages[1:], start=1):
             self.assertRegex(
-                message, rf"^{done} of 60 files  [\d.]+ files/s  ETA \d:\d\d:\d\d$"
+                message,
+                rf"^{done} of 60 files  [\d.,]+ files/s  ETA \d:\d\d:\d\d$",
             )
 
 
