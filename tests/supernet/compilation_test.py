@@ -9,6 +9,7 @@ from absl.testing import absltest, parameterized
 
 from tests.helpers import options, tiny
 from tf_autoformer import errors, report, search, train
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.supernet import compilation, supernet
 
 DECIDED = dict(compilation._DECIDED)
@@ -83,6 +84,11 @@ class FlagsTest(parameterized.TestCase):
     @parameterized.parameters(train, search, report)
     def test_they_reach_tensorflow_before_anything_else(self, module):
         folder = self.create_tempdir().full_path
+        # `search` and `report` read it to check latencies before TensorFlow.
+        workdir = mock.Mock(spec=workdir_lib.Workdir)
+        self.enter_context(
+            mock.patch.object(workdir_lib, "Workdir", return_value=workdir)
+        )
         given = options.parse(
             module.Options,
             f"--workdir={folder}",

@@ -10,6 +10,7 @@ from tf_autoformer.data import pipeline
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import programs, trie
 from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.supernet import parallel
 from tf_autoformer.supernet import supernet as supernet_lib
 
 # Number of images of a batch, over all replicas.
@@ -68,9 +69,21 @@ class Evaluator:
         batches = pipeline.evaluation(
             dataset, split, supernet.model.input_size, batch_size
         )
+        # Each core of each replica gets an image.
+        least = parallel.num_shares() * strategy.num_replicas_in_sync
+        if supernet.compiled:
+            least = batch_size
+        smallest = self.num_examples % batch_size or batch_size
+        if smallest < least:
+            batches = batches.map(
+                lambda images, labels: _filled(images, labels, least)
+            )
         if supernet.compiled:
             batches = batches.map(
-                lambda images, labels: _filled(images, labels, batch_size)
+                lambda images, labels: (
+                    tf.ensure_shape(images, [batch_size, *images.shape[1:]]),
+                    tf.ensure_shape(labels, [batch_size]),
+                )
             )
         self._batches = strategy.experimental_distribute_dataset(
             batches.with_options(options)
@@ -127,13 +140,14 @@ class Evaluator:
 
 
 def _filled(
-    images: tf.Tensor, labels: tf.Tensor, batch_size: int
+    images: tf.Tensor, labels: tf.Tensor, least: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """A full batch. The images beyond have a label that no subnet predicts."""
-    beyond = batch_size - tf.shape(labels)[0]
-    images = tf.pad(images, [[0, beyond], [0, 0], [0, 0], [0, 0]])
-    labels = tf.pad(labels, [[0, beyond]], constant_values=-1)
+    """A batch of at least so many images.
+
+    The images beyond have a label that no subnet predicts.
+    """
+    beyond = tf.maximum(least - tf.shape(labels)[0], 0)
     return (
-        tf.ensure_shape(images, [batch_size, *images.shape[1:]]),
-        tf.ensure_shape(labels, [batch_size]),
+        tf.pad(images, [[0, beyond], [0, 0], [0, 0], [0, 0]]),
+        tf.pad(labels, [[0, beyond]], constant_values=-1),
     )
