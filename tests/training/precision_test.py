@@ -205,7 +205,7 @@ class PrecisionTest(parameterized.TestCase):
         self.addCleanup(tf.config.run_functions_eagerly, False)
         tf.config.run_functions_eagerly(True)
         with (
-            mock.patch.object(parallel, "_num_shares", return_value=2),
+            mock.patch.object(parallel, "num_shares", return_value=2),
             mock.patch.object(
                 training.state.optimizer,
                 "update_packed",
