@@ -211,7 +211,7 @@ class _Evaluation:
         """The candidates of a generation. See `algorithm.Evaluate`."""
         known = self._memory.known
         new = [each for each in members if each not in known]
-        for architecture, found in self._accuracies(new):
+        for architecture, found in self._accuracies(new).items():
             costs = cost.measured(
                 cost.COSTS, self.constraint.model, architecture
             )

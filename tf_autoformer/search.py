@@ -142,9 +142,10 @@ def main(options: Options) -> None:
     board = search_board.SearchBoard(
         search.folder, search.experiment.model, costs, search.front
     )
+    ranking: list[selection.Candidate] = []
     for ranking in search.run():
         board.show(ranking)
-    if measured is not None:
+    if measured is not None and ranking:  # Else it was searched further before.
         winner.confirm(search.finalists(ranking))
         search.settle(ranking)
     found = search_config.load_found(search.folder, options.exports)

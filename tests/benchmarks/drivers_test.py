@@ -1,13 +1,16 @@
 """The figures of the comparison of drivers, counted by hand."""
 
 import random
+from unittest import mock
 
 from absl.testing import absltest
 
 from benchmarks import drivers
 from tests.helpers import processes, tiny
-from tf_autoformer.evolution import selection
+from tf_autoformer.evaluation import generation
+from tf_autoformer.evolution import algorithm, selection
 from tf_autoformer.space import sampling
+from tf_autoformer.supernet import parallel
 
 A, B, C = (1, 0.5), (2, 0.5), (3, 2.0)
 
@@ -50,6 +53,37 @@ class RunTest(absltest.TestCase):
         # 0.2, 0.4 and 0.6, but for one draw in nine that changes nothing.
         for count, expected in zip(changed, (0.2, 0.4, 0.6), strict=True):
             self.assertAlmostEqual(count / 2000, expected * 8 / 9, delta=0.03)
+
+
+class EvaluationTest(tiny.WorkdirTest):
+    def test_accuracies_are_computed_once_and_kept(self):
+        options = drivers.Options(
+            workdir=self.workdir.root,
+            data_dir=self.data_dir,
+            memory=self.workdir.root / "accuracies.jsonl",
+            evolution=algorithm.EvolutionConfig(),
+        )
+        members = {
+            tiny.SPACE.smallest: "random",
+            tiny.SPACE.largest: "mutation",
+        }
+        with mock.patch.object(parallel, "use_cores"):
+            evaluation = drivers._Evaluation(options)
+            with mock.patch.object(
+                generation, "accuracies", wraps=generation.accuracies
+            ) as computed:
+                first = evaluation(0, {tiny.SPACE.smallest: "random"})
+                found = evaluation(3, members)
+                again = drivers._Evaluation(options)(3, members)
+        asked = [list(call.args[1]) for call in computed.call_args_list]
+        self.assertEqual(asked, [[subnet] for subnet in members] + [[]])
+        self.assertEqual(again, found)
+        self.assertEqual(first[0].accuracy, found[0].accuracy)
+        for candidate, origin in zip(found, members.values(), strict=True):
+            self.assertEqual(
+                (candidate.generation, candidate.origin), (3, origin)
+            )
+            self.assertIsInstance(candidate.accuracy, float)
 
 
 class FlagsTest(processes.MistakeTest):

@@ -62,8 +62,9 @@ class Ray(types.ModuleType):
     def _start(self, kind, arguments):
         try:
             actor = kind(*arguments)
-        except errors.InputError as error:
-            actor = types.SimpleNamespace(answers=mock.Mock(side_effect=error))
+        except errors.InputError:  # Ray does not tell the cause.
+            actor = mock.Mock()
+            actor.answers.side_effect = ActorError("it died in its creation")
         self.actors.append(actor)
 
         def answers(*task):
@@ -92,17 +93,8 @@ class WorkersTest(tiny.WorkdirTest):
             cls.workdir.root, cls.data_dir, None, "validation", ("off",)
         )
         modules = {"ray": ray, "ray.util": ray.util}
-        with (
-            mock.patch.dict(sys.modules, modules),
-            # Settings of a process that has not yet begun, as this one has.
-            mock.patch.object(workers.compilation, "use") as use,
-            mock.patch.object(workers.parallel, "use_cores") as use_cores,
-        ):
-            result = workers.Workers(source, count)
-        if not isinstance(ray.actors[0], mock.Mock):
-            use.assert_called_once_with("off")
-            use_cores.assert_called_once_with()
-        return result
+        with mock.patch.dict(sys.modules, modules):
+            return workers.Workers(source, count)
 
     def _search(self, name: str, **options) -> session.Search:
         return session.Search(
@@ -120,7 +112,16 @@ class WorkersTest(tiny.WorkdirTest):
     def _loaded(cls) -> tuple[Ray, workers.Workers]:
         """An actor that has loaded the supernet, for several tests."""
         ray = Ray()
-        return ray, cls._workers(ray)
+        result = cls._workers(ray)
+        with (
+            # Settings of a process that has not yet begun, as this one has.
+            mock.patch.object(workers.compilation, "use") as use,
+            mock.patch.object(workers.parallel, "use_cores") as use_cores,
+        ):
+            assert ray.actors[0]._loaded
+        use.assert_called_once_with("off")
+        use_cores.assert_called_once_with()
+        return ray, result
 
     def test_a_search_has_the_files_of_one_without_actors(self):
         ray, actors = self._loaded()
@@ -159,6 +160,22 @@ class WorkersTest(tiny.WorkdirTest):
             errors.InputError, "has the weights of step .* has those of step 7"
         ):
             actors.answers([tiny.SPACE.largest], 7, print, generation.Tally())
+
+    def test_what_an_actor_cannot_load_is_told(self):
+        with (
+            mock.patch.object(workers.compilation, "use"),
+            mock.patch.object(workers.parallel, "use_cores"),
+            mock.patch.object(
+                workers.workdir_lib.Workdir,
+                "trained",
+                side_effect=errors.InputError("no data here"),
+            ),
+        ):
+            actors = self._workers(Ray())
+            with self.assertRaisesRegex(errors.InputError, "^no data here$"):
+                actors.answers(
+                    [tiny.SPACE.largest], 0, print, generation.Tally()
+                )
 
     @parameterized.parameters(
         (0, 3, None, 3), (4, 3, None, 4), (4, 3, 2, 2), (0, 3, 5, 5)

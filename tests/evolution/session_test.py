@@ -280,9 +280,13 @@ class SearchTest(tiny.WorkdirTest):
     def test_the_best_is_the_one_that_is_chosen(self):
         search = self._search("chosen", choose=lambda ranking: ranking[2])
         *_, ranking = search.run()
-        self.assertEqual(search.best, ranking[2].architecture)
+        self.assertEqual(
+            search_config.load_best(search.folder), ranking[2].architecture
+        )
         search.settle(ranking[::-1])
-        self.assertEqual(search.best, ranking[-3].architecture)
+        self.assertEqual(
+            search_config.load_best(search.folder), ranking[-3].architecture
+        )
 
     def test_a_cost_that_earlier_candidates_lack_is_told(self):
         self._whole()

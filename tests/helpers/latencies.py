@@ -4,26 +4,13 @@ import dataclasses
 import os
 from collections.abc import Callable
 
+from tests.helpers import tiny
 from tf_autoformer.latency import measurements, network, sample
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import model, search_space
 
 Architecture = architecture_lib.Architecture
 
-MODEL = model.ModelConfig(
-    num_classes=10,
-    image_size=8,
-    patch_size=4,
-    head_dim=4,
-    max_relative_offset=1,
-    init_stddev=0.3,
-)
-SPACE = search_space.SearchSpace(
-    embed_dims=(8, 12, 16),
-    depths=(1, 2),
-    num_heads=(1, 2, 3),
-    mlp_ratios=(0.5, 1.0, 2.0),
-)
+MODEL, SPACE = tiny.DIGITS_MODEL, tiny.SPACE
 NETWORK = network.of(MODEL, SPACE)
 OTHER = network.of(dataclasses.replace(MODEL, image_size=12), SPACE)
 

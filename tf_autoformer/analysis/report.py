@@ -113,37 +113,39 @@ class Report:
         """The subnet found against the extremes and a random search."""
         model, space = self._experiment.model, self._experiment.space
         tries = len(self._ranking)
-        accuracies = self._random_search(tries)
+        drawn = self._drawn(tries)
         subnets = {
             "found by the search": self._found,
             "smallest": space.smallest,
             "largest": space.largest,
         }
-        if accuracies:
-            random_best = max(accuracies, key=accuracies.get)
-            subnets[f"best of {len(accuracies)} random ones"] = random_best
+        validation = generation.accuracies(
+            self._validation, [*subnets.values(), *drawn]
+        )
+        if drawn:
+            random_best = max(drawn, key=validation.get)
+            subnets[f"best of {len(drawn)} random ones"] = random_best
+        test = generation.accuracies(self._test, subnets.values())
         yield "accuracy with inherited weights, no retraining:"
         units = [each.unit for each in self._costs]
         heading = ["subnet", *units, "validation", "test"]
         yield self._line(heading)
-        rows, validation = [], {}
+        rows = []
         for name, architecture in subnets.items():
             costs = [
                 each.number(each.measure(model, architecture))
                 for each in self._costs
             ]
-            validation[name] = self._validation.accuracy(architecture)
-            test = self._test.accuracy(architecture)
-            rows.append(
-                [name, *costs, f"{validation[name]:.1%}", f"{test:.1%}"]
-            )
+            found = (each[architecture] for each in (validation, test))
+            rows.append([name, *costs, *(f"{share:.1%}" for share in found)])
             yield self._line(rows[-1])
-        remark = self._remark(list(accuracies.values()), tries)
+        accuracies = [validation[each] for each in drawn]
+        remark = self._remark(accuracies, tries)
         yield remark
         warning = health.warning(
-            validation["largest"],
-            validation["smallest"],
-            list(accuracies.values()),
+            validation[space.largest],
+            validation[space.smallest],
+            accuracies,
             self._dataset.num_examples("validation"),
         )
         if warning is not None:
@@ -173,15 +175,14 @@ class Report:
             f"{min(accuracies):.1%} to {max(accuracies):.1%} on validation"
         )
 
-    def _random_search(self, tries: int) -> dict[Architecture, float]:
-        """Validation accuracies of as many random ones, or of those found."""
+    def _drawn(self, tries: int) -> list[Architecture]:
+        """As many random architectures, or those that were found."""
         try:
-            drawn = drawing.distinct(
+            return drawing.distinct(
                 self._constraint, tries, random.Random(1), attempts=_ATTEMPTS
             )
         except errors.InputError:  # The search was luckier.
-            drawn = []
-        return dict(generation.accuracies(self._validation, drawn))
+            return []
 
     def _predictions(self) -> _Part:
         """The export's accuracy, and its answers to some images."""

@@ -1,6 +1,7 @@
 """A generation of subnets, evaluated by Ray actors on one machine or many."""
 
 import dataclasses
+import functools
 import itertools
 import logging
 import pathlib
@@ -124,6 +125,13 @@ class _Actor:
     """The process of an actor. See `Source` for what it loads."""
 
     def __init__(self, source: Source):
+        self._source = source
+
+    # Not in __init__: what that raises, Ray tells without its cause.
+    @functools.cached_property
+    def _loaded(self) -> tuple[int, accuracy.Evaluator]:
+        """The step of the weights, and the evaluator of the images."""
+        source = self._source
         compilation.use(*source.compilation)
         parallel.use_cores()
         strategy = tf.distribute.MirroredStrategy()
@@ -131,22 +139,23 @@ class _Actor:
             strategy, source.data_dir, source.dataset
         )
         trained.claim()
-        self._workdir, self._step = source.workdir, trained.step
-        self._evaluator = accuracy.Evaluator(
+        evaluator = accuracy.Evaluator(
             strategy, trained.supernet, trained.dataset, source.split
         )
+        return trained.step, evaluator
 
     def answers(
         self, architectures: Sequence[Architecture], step: int
     ) -> tuple[dict[Architecture, np.ndarray], generation.Tally]:
         """Answers of some architectures, and the tally of their evaluations."""
-        if step != self._step:
+        found_step, evaluator = self._loaded
+        if step != found_step:
             raise errors.InputError(
-                f"{self._workdir} on {platform.node()} has the weights of step "
-                f"{self._step}; the search has those of step {step}"
+                f"{self._source.workdir} on {platform.node()} has the weights "
+                f"of step {found_step}; the search has those of step {step}"
             )
         tally = generation.Tally()
-        found = generation.answers(self._evaluator, architectures, tally=tally)
+        found = generation.answers(evaluator, architectures, tally=tally)
         return found, tally
 
 

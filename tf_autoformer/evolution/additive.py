@@ -17,7 +17,7 @@ _UNIT = 1e-9
 # has gets half of the effect that they show.
 _RIDGE = 1.0
 # Architectures to try beyond the known ones, where a constraint bounds a cost
-# that is not additive.
+# that is not linear.
 _TRIES = 5_000
 
 
@@ -30,7 +30,7 @@ def search(
 
     Each generation, the effect of each choice is fitted to all candidates so
     far. The members are the best unknown architectures of this model, exactly,
-    as far as the bounded costs are additive. Others are filtered out of the
+    as far as the bounded costs are linear. Others are filtered out of the
     best ones, and where that leaves too few, random members fill up.
 
     See `algorithm.run` for arguments, results and errors.

@@ -1,4 +1,4 @@
-"""Architectures as vectors of indicators, and ridge regression on them."""
+"""Architectures as vectors of indicators."""
 
 from collections.abc import Iterator, Sequence
 

@@ -147,11 +147,6 @@ class Search:
         else:
             files.write_json(self.folder.config, made_with.to_dict())
 
-    @property
-    def best(self) -> Architecture | None:
-        """The best architecture so far. None before the first generation."""
-        return search_config.load_best(self.folder)
-
     def finalists(
         self, ranking: Sequence[selection.Candidate]
     ) -> Sequence[selection.Candidate]:
@@ -177,7 +172,7 @@ class Search:
         """
         config = self.config
         known = len(self._file.known)
-        self._tallies: list[generation.Tally] = []
+        total = self._total = generation.Tally()
         if known:
             _LOGGER.info("%d candidates known", known)
         with (
@@ -188,9 +183,6 @@ class Search:
             ) as self._meter,
         ):
             yield from self._rankings(known)
-        total = generation.Tally()
-        for each in self._tallies:
-            total.add(each)
         if total.alone:
             _LOGGER.info("%s in the whole search", _savings(total))
 
@@ -268,7 +260,8 @@ class Search:
             )
         if new:  # Else the file may be of a later generation.
             self.folder.partial.unlink(missing_ok=True)
-        self._tallies.append(tally)
+        self._tally = tally
+        self._total.add(tally)
         self._meter.advance(len(known))
         return [known[architecture] for architecture in members]
 
@@ -297,10 +290,7 @@ class Search:
             f"{self.folder.root}; the same command continues there"
         )
 
-    def _report_generation(
-        self,
-        ranking: list[selection.Candidate],
-    ) -> None:
+    def _report_generation(self, ranking: list[selection.Candidate]) -> None:
         number = max(candidate.generation for candidate in ranking)
         accuracies = selection.accuracies(ranking, number)
         finalists = self.finalists(ranking)
@@ -316,8 +306,8 @@ class Search:
         if self.front:
             volume = self.front.hypervolume(finalists)
             text += f"  front of {len(finalists)}, hypervolume {volume:.4f}"
-        if self._tallies[-1].alone:  # Else all of it was known.
-            text += f"  {_savings(self._tallies[-1])}"
+        if self._tally.alone:  # Else all of it was known.
+            text += f"  {_savings(self._tally)}"
         self._report(text, len(self._file.known))
 
     def _report(self, text: str, done: float) -> None:

@@ -78,15 +78,11 @@ class Setting:
             differs.
         """
         self.network.require(wanted.network)
-        for field in dataclasses.fields(self):
-            found, needed = (
-                getattr(each, field.name) for each in (self, wanted)
+        for name, found, needed in network_lib.differences(self, wanted):
+            raise errors.InputError(
+                f"it was measured with {name} {found!r}, now it is {needed!r}; "
+                "use another file"
             )
-            if found != needed:
-                raise errors.InputError(
-                    f"it was measured with {field.name} {found!r}, now it is "
-                    f"{needed!r}; use another file"
-                )
 
     def __str__(self) -> str:
         """One line for a person to read."""

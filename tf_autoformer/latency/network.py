@@ -1,6 +1,7 @@
 """The network that latencies belong to: its fixed part and its choices."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from tf_autoformer import errors
@@ -45,19 +46,22 @@ class Network:
         Raises:
           InputError: It is not. The message names the first field that differs.
         """
-        for part, other in (
-            (self.model, wanted.model),
-            (self.space, wanted.space),
+        for name, found, needed in (
+            *differences(self.model, wanted.model),
+            *differences(self.space, wanted.space),
         ):
-            for field in dataclasses.fields(part):
-                found, needed = (
-                    getattr(each, field.name) for each in (part, other)
-                )
-                if found != needed:
-                    raise errors.InputError(
-                        f"it is of a network with {field.name} {found}, and "
-                        f"not {needed}; measure the network in question"
-                    )
+            raise errors.InputError(
+                f"it is of a network with {name} {found}, and not {needed}; "
+                "measure the network in question"
+            )
+
+
+def differences(first: Any, second: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The fields in which two of one dataclass differ, with both values."""
+    for field in dataclasses.fields(first):
+        pair = getattr(first, field.name), getattr(second, field.name)
+        if pair[0] != pair[1]:
+            yield field.name, *pair
 
 
 def of(
