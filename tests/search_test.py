@@ -12,7 +12,8 @@ from absl.testing import absltest
 from tests.helpers import options, tiny
 from tf_autoformer import errors, files, rules, search
 from tf_autoformer.evaluation import generation, workers
-from tf_autoformer.evolution import algorithm, candidates
+from tf_autoformer.evolution import algorithm, candidates, selection
+from tf_autoformer.latency import bound, winner
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.space import constraint, cost
 from tf_autoformer.supernet import compilation, parallel
@@ -154,6 +155,37 @@ class ExportsTest(tiny.WorkdirTest):
         self.assertEqual(
             list(map(savedmodel.exported_architecture, folders)), expected
         )
+
+
+class LatencyTest(tiny.WorkdirTest):
+    def test_what_was_searched_further_before_is_not_measured_again(self):
+        predicted = dataclasses.replace(tiny.LATENCY, name="latency_ms")
+        chosen = mock.Mock()
+        chosen.choose = selection.first
+        for owner, name, value in (
+            (compilation, "use", lambda *_: None),
+            (parallel, "use_cores", lambda: None),
+            (tf.distribute, "MirroredStrategy", tf.distribute.get_strategy),
+            (generation, "answers", _invented),
+            (savedmodel, "export", lambda *_: None),
+            (bound, "read", lambda *_: mock.Mock()),
+            (bound, "predicted", lambda _: predicted),
+            (winner, "Winner", lambda *_: chosen),
+        ):
+            self.enter_context(mock.patch.object(owner, name, value))
+        for generations in (2, 1):
+            search.main(
+                options.parse(
+                    search.Options,
+                    f"--workdir={self.workdir.root}",
+                    f"--data_dir={self.data_dir}",
+                    *("--population=4", "--crossovers=1", "--mutations=1"),
+                    *("--name=further", f"--generations={generations}"),
+                )
+            )
+        chosen.confirm.assert_called_once()
+        (ranking,) = chosen.confirm.call_args.args
+        self.assertLen(ranking, 6)
 
 
 class WorkersTest(tiny.WorkdirTest):
