@@ -11,6 +11,7 @@ from absl.testing import absltest
 
 from tests.helpers import options, tiny
 from tf_autoformer import errors, files, rules, search
+from tf_autoformer.analysis import search_board
 from tf_autoformer.evaluation import generation, workers
 from tf_autoformer.evolution import algorithm, candidates, selection
 from tf_autoformer.latency import bound, winner
@@ -173,6 +174,9 @@ class LatencyTest(tiny.WorkdirTest):
             (winner, "Winner", lambda *_: chosen),
         ):
             self.enter_context(mock.patch.object(owner, name, value))
+        shown = self.enter_context(
+            mock.patch.object(search_board.SearchBoard, "show", autospec=True)
+        )
         for generations in (2, 1):
             search.main(
                 options.parse(
@@ -186,6 +190,10 @@ class LatencyTest(tiny.WorkdirTest):
         chosen.confirm.assert_called_once()
         (ranking,) = chosen.confirm.call_args.args
         self.assertLen(ranking, 6)
+        # The last one again, after it was measured.
+        sizes = [len(call.args[1]) for call in shown.call_args_list]
+        self.assertEqual(sizes, [4, 6, 6])
+        self.assertEqual(shown.call_args.args[0]._choose, selection.first)
 
 
 class WorkersTest(tiny.WorkdirTest):

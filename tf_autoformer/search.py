@@ -140,7 +140,7 @@ def main(options: Options) -> None:
         actors,
     )
     board = search_board.SearchBoard(
-        search.folder, search.experiment.model, costs, search.front
+        search.folder, search.experiment.model, costs, search.front, choose
     )
     ranking: list[selection.Candidate] = []
     for ranking in search.run():
@@ -148,6 +148,7 @@ def main(options: Options) -> None:
     if measured is not None and ranking:  # Else it was searched further before.
         winner.confirm(search.finalists(ranking))
         search.settle(ranking)
+        board.show(ranking)
     found = search_config.load_found(search.folder, options.exports)
     exports = list(zip(folders, found, strict=False))  # The front may be small.
     for folder, subnet in exports:

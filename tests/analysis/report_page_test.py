@@ -62,6 +62,7 @@ def _content(**changes) -> report_page.Content:
             ["subnet", "test"], [["found by the search", "97.5%"]]
         ),
         remark="the random ones range",
+        measurement="the subnet found has 3.00 ms",
         accuracy="export/1 on the test split: 96.5%",
         answers=report_page.Table(["right", "answer"], [["7", "1"]]),
         images=pictures.predictions(images, labels, labels),
@@ -72,6 +73,7 @@ def _content(**changes) -> report_page.Content:
         space=SPACE,
         costs=COSTS,
         further_costs=(LATENCY,),
+        measured={RANKING[1].architecture: 1.2345678},
         commands=["python -m a", "python -m b"],
     )
     return dataclasses.replace(content, **changes)
@@ -151,6 +153,7 @@ class ReportPageTest(parameterized.TestCase):
             "Search default in runs/digits",
             "17",
             "the random ones range",
+            "the subnet found has 3.00 ms",
             "export/1 on the test split: 96.5%",
             "python -m b",
             "1: 90.0% with ",
@@ -187,6 +190,7 @@ class ReportPageTest(parameterized.TestCase):
                 compared=nasty,
                 answers=nasty,
                 remark=NASTY,
+                measurement=NASTY,
                 accuracy=NASTY,
                 commands=[NASTY],
             )
@@ -196,7 +200,7 @@ class ReportPageTest(parameterized.TestCase):
         self.assertIn("Warning.", page.text)
         # The title twice; two tables, an operator in a table and a legend, and
         # the label of an image.
-        self.assertEqual(page.text.count(NASTY), 2 + 1 + 2 + 6 + 2 + 1 + 2 + 1)
+        self.assertEqual(page.text.count(NASTY), 2 + 1 + 2 + 6 + 3 + 1 + 2 + 1)
 
     def test_the_tables_have_the_figures(self):
         _, yields, costs, _ = Page(_page()).tables
@@ -213,7 +217,7 @@ class ReportPageTest(parameterized.TestCase):
             costs[0],
             [
                 *("subnet", "validation", "params", "MACs", "ms", "joules"),
-                *("embed dim", "depth", "generation"),
+                *("ms measured", "embed dim", "depth", "generation"),
             ],
         )
         self.assertLen(costs, 1 + report_page.TOP + 2)
@@ -223,16 +227,17 @@ class ReportPageTest(parameterized.TestCase):
                 *("1", "90.0%"),
                 f"{cost.params(MODEL, RANKING[0].architecture):,}",
                 f"{cost.macs(MODEL, RANKING[0].architecture):,}",
-                *("1.00", "0.25", "16", "2", "0"),
+                *("1.00", "0.25", "–", "16", "2", "0"),
             ],
         )
+        self.assertEqual(costs[2][6], "1.23")
         self.assertEqual(
             costs[-1],
             [
                 *("largest", "–"),
                 f"{cost.params(MODEL, SPACE.largest):,}",
                 f"{cost.macs(MODEL, SPACE.largest):,}",
-                *("2.00", "–", "96", "4", "–"),
+                *("2.00", "–", "–", "96", "4", "–"),
             ],
         )
 

@@ -125,8 +125,9 @@ class ReportTest(tiny.WorkdirTest):
             export,
             self.data_dir,
             further_costs=(LATENCY,),
+            measured={found: 2.75},
         ).lines()
-        _, heading, *rows, remark = (next(lines) for _ in range(7))
+        _, heading, *rows, remark, measurement = (next(lines) for _ in range(8))
         self.assertEqual(
             heading.split(),
             ["subnet", "params", "MACs", "ms", "validation", "test"],
@@ -137,6 +138,11 @@ class ReportTest(tiny.WorkdirTest):
             self.assertLen(row, len(heading))
             self.assertEqual(row.split()[-3], latency)
         self.assertIn("constraint (latency 2.4 to 2.6), range from", remark)
+        self.assertEqual(
+            measurement,
+            "the subnet found has 2.75 ms when it is measured, which is not "
+            "2.4 to 2.6",
+        )
 
         with self.assertRaisesRegex(
             errors.InputError, "the constraint bounds latency"

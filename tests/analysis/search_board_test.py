@@ -98,6 +98,20 @@ class SearchBoardTest(parameterized.TestCase):
         for tag, events in commands.events(folder.log).items():
             self.assertEqual([event.step for event in events], [0, 1], tag)
 
+    def test_the_best_is_the_one_that_is_chosen(self):
+        root = pathlib.Path(self.create_tempdir().full_path)
+        folder = workdir_lib.Workdir(root).search("default")
+        chosen = list(RANKING)
+        board = search_board.SearchBoard(
+            folder, MODEL, choose=lambda ranking: chosen.pop()
+        )
+        board.show(RANKING)
+        board.show(RANKING)  # Now another one, as it was measured.
+        (event,) = commands.events(folder.log)["search/best_params"]
+        self.assertEqual(
+            tf.make_ndarray(event.tensor_proto), RANKING[-2].costs["params"]
+        )
+
 
 if __name__ == "__main__":
     absltest.main()

@@ -1,5 +1,6 @@
 """Latency as a cost of a search, and the subnet found, measured itself."""
 
+import dataclasses
 import json
 import pathlib
 import random
@@ -8,8 +9,9 @@ from unittest import mock
 
 from absl.testing import absltest
 
-from tests.helpers import latencies
-from tf_autoformer import errors
+from tests.helpers import latencies, tiny
+from tf_autoformer import errors, report
+from tf_autoformer.analysis import report as report_lib
 from tf_autoformer.evolution import selection
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.latency import (
@@ -22,6 +24,7 @@ from tf_autoformer.latency import (
 )
 from tf_autoformer.space import constraint
 from tf_autoformer.space import model as model_lib
+from tf_autoformer.supernet import compilation
 
 MODEL, SPACE = latencies.MODEL, latencies.SPACE
 
@@ -82,6 +85,24 @@ class BoundTest(absltest.TestCase):
             )
         with self.assertRaisesRegex(errors.InputError, "has no measurements"):
             bound.read(self.path.parent / "no", MODEL, SPACE)
+
+    def test_a_report_has_all_that_was_measured(self):
+        workdir = tiny.workdir(str(self.path.parent / "workdir"))
+        given = latencies.write(self.path)
+        own = workdir.search("default").latency
+        own.parent.mkdir(parents=True)
+        latencies.write(own, lambda _: 0.5, count=1)
+        with (
+            mock.patch.object(report_lib, "Report") as made,
+            mock.patch.object(compilation, "use"),
+        ):
+            made.return_value.lines.return_value = ["It is healthy."]
+            report.main(report.Options(workdir=workdir.root, latency=self.path))
+        *_, costs, measured = made.call_args.args
+        self.assertEqual([each.name for each in costs], ["latency_ms"])
+        (itself,) = measurements.Measurements(own).latencies
+        self.assertEqual(measured, given.latencies | {itself: 0.5})
+        self.assertGreater(given.latencies[itself], 0.5)
 
 
 def candidate(number: int) -> selection.Candidate:
@@ -183,14 +204,41 @@ class WinnerTest(absltest.TestCase):
         again.confirm(RANKING)
         self.assertLen(self.calls, 2)
 
+    def test_if_the_first_do_not_keep_it_those_that_should_are_tried(self):
+        # All take 1.5 times as long as predicted, and one twice as long.
+        self.latencies = dict.fromkeys(RANKED, 3.0)
+        fast = [
+            dataclasses.replace(each, costs={"latency_ms": milliseconds})
+            for each, milliseconds in zip(RANKING[5:], (1.5, 1.3), strict=True)
+        ]
+        self.latencies[RANKED[6]] = 2.0
+        ranking = [*RANKING[:5], *fast]
+        found = self._winner()
+        found.confirm(ranking)
+        # The one before would have 2.25 ms.
+        self.assertEqual(self._measured(), [0, 1, 2, 3, 4, 6])
+        self.assertEqual(found.choose(ranking), fast[1])
+        self.assertEqual(self._winner().choose(ranking), fast[1])
+
     def test_if_none_keeps_it_the_most_accurate_is_kept_and_told(self):
         self.latencies = dict.fromkeys(RANKED, 3.0)
-        found = self._winner()
-        with self.assertLogs(winner.__name__, "WARNING") as caught:
-            found.confirm(RANKING)
-        self.assertEqual(self._measured(), [0, 1, 2, 3, 4])
-        self.assertEqual(found.choose(RANKING), RANKING[0])
-        self.assertIn("none of the first 5", caught.records[0].getMessage())
+        fast = dataclasses.replace(RANKING[6], costs={"latency_ms": 1.0})
+        for last, most, measured in ((fast, 6, 6), (RANKING[6], 10, 5)):
+            with self.subTest(measured=measured):
+                self.workdir.search("fast").latency.unlink(missing_ok=True)
+                ranking = [*RANKING[:6], last]
+                found = self._winner()
+                with (
+                    mock.patch.object(winner, "_MOST", most),
+                    self.assertLogs(winner.__name__, "WARNING") as caught,
+                ):
+                    found.confirm(ranking)
+                self.assertLen(self._measured(), measured)
+                self.assertEqual(found.choose(ranking), ranking[0])
+                self.assertIn(
+                    f"none of the {measured} candidates",
+                    caught.records[0].getMessage(),
+                )
 
     def test_elsewhere_nothing_is_measured(self):
         for setting in ({"machine": "a phone"}, {"version": "onnxruntime 2"}):

@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import textwrap
+import types
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -49,6 +50,8 @@ class Report:
       dataset: Name of the data set. None: the experiment's.
       further_costs: Costs beyond `cost.COSTS` to compare. A cost that the
         search bounds must be among them.
+      measured: Mapping of architectures to their measured value of the first
+        further cost, where the others are predictions.
 
     Raises:
       InputError: The supernet, the search or its export is missing, the search
@@ -64,6 +67,7 @@ class Report:
         data_dir: str | None,
         dataset: str | None = None,
         further_costs: Sequence[cost.Cost] = (),
+        measured: Mapping[Architecture, float] = types.MappingProxyType({}),
     ):
         self._workdir = workdir
         self._search = workdir.search(name)
@@ -71,6 +75,7 @@ class Report:
         self._data_dir = data_dir
         self._experiment = workdir.experiment
         self._further_costs = further_costs
+        self._measured = measured
         self._costs = (*cost.COSTS, *further_costs)
         self._constraint = search_config.load_constraint(
             self._search, self._experiment, self._costs
@@ -142,6 +147,9 @@ class Report:
         accuracies = [validation[each] for each in drawn]
         remark = self._remark(accuracies, tries)
         yield remark
+        measurement = self._measurement()
+        if measurement is not None:
+            yield measurement
         warning = health.warning(
             validation[space.largest],
             validation[space.smallest],
@@ -154,6 +162,7 @@ class Report:
         return {
             "compared": report_page.Table(heading, rows),
             "remark": remark,
+            "measurement": measurement,
             "warning": warning,
         }
 
@@ -174,6 +183,17 @@ class Report:
             f"the random ones, {found} and {constraint}, range from "
             f"{min(accuracies):.1%} to {max(accuracies):.1%} on validation"
         )
+
+    def _measurement(self) -> str | None:
+        """Sentence on the measured cost of the subnet found."""
+        if self._found not in self._measured:
+            return None
+        each, value = self._further_costs[0], self._measured[self._found]
+        text = f"the subnet found has {each.text(value)} when it is measured"
+        allowed = self._constraint.ranges.get(each)
+        if allowed is None or not allowed.violation(value):
+            return text
+        return f"{text}, which is not {allowed}"
 
     def _drawn(self, tries: int) -> list[Architecture]:
         """As many random architectures, or those that were found."""
@@ -263,6 +283,7 @@ class Report:
             space=self._experiment.space,
             costs=self._costs,
             further_costs=self._further_costs,
+            measured=self._measured,
             commands=commands,
             **found,
         )

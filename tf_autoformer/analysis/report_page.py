@@ -44,6 +44,8 @@ class Content:
       facts: Mapping of the names of facts about the search to their texts.
       compared: Table of the subnet found and of others.
       remark: Sentence below this table.
+      measurement: Sentence on the measured cost of the subnet found. None: it
+        was not measured.
       accuracy: Sentence on the accuracy of the export.
       answers: Table of the export's answers to some images.
       images: Picture of these images.
@@ -54,6 +56,8 @@ class Content:
       space: Search space.
       costs: All costs of the candidates.
       further_costs: Costs among them that are drawn as the parameters are.
+      measured: Mapping of architectures to their measured value of the first
+        further cost, where the others are predictions.
       commands: Command to export each of the `TOP` candidates.
     """
 
@@ -62,6 +66,7 @@ class Content:
     facts: Mapping[str, str]
     compared: Table
     remark: str
+    measurement: str | None
     accuracy: str
     answers: Table
     images: figure.Figure
@@ -72,6 +77,7 @@ class Content:
     space: search_space.SearchSpace
     costs: Sequence[cost_lib.Cost]
     further_costs: Sequence[cost_lib.Cost]
+    measured: Mapping[architecture_lib.Architecture, float]
     commands: Sequence[str]
 
 
@@ -192,6 +198,9 @@ def _cost_table(content: Content) -> Table:
             else "–"
             for each in (*known, *others)
         ]
+        for each in content.further_costs[:1] if content.measured else ():
+            value = content.measured.get(architecture)
+            numbers.append("–" if value is None else each.number(value))
         size = (f"{architecture.embed_dim}", f"{architecture.depth}")
         return (name, accuracy, *numbers, *size, generation)
 
@@ -213,6 +222,11 @@ def _cost_table(content: Content) -> Table:
         *("subnet", "validation"),
         *(each.unit for each in known.values()),
         *others,
+        *(
+            f"{each.unit} measured"
+            for each in content.further_costs[:1]
+            if content.measured
+        ),
         *("embed dim", "depth", "generation"),
     )
     return Table(heading, rows)

@@ -25,6 +25,7 @@ class SearchBoard:
       further_costs: Costs of the candidates beyond `cost.COSTS`. Each is shown
         as the parameters are.
       front: Objectives of the search, whose front is shown. None: none is.
+      choose: Function that takes the best of a ranking or front.
     """
 
     def __init__(
@@ -33,13 +34,14 @@ class SearchBoard:
         model: model_lib.ModelConfig,
         further_costs: Sequence[cost.Cost] = (),
         front: front_lib.Front | None = None,
+        choose: selection.Choose = selection.first,
     ):
         self._folder = folder
         self._model = model
         self._further_costs = further_costs
         self._front = front
+        self._choose = choose
         self._writer = tensorboard.open_writer(folder.log)
-        self._begun = False
 
     def show(self, ranking: Sequence[selection.Candidate]) -> None:
         """Draws the search so far.
@@ -53,7 +55,7 @@ class SearchBoard:
         generation = max(candidate.generation for candidate in ranking)
         accuracies = selection.accuracies(ranking, generation)
         front = self._front.members(ranking) if self._front else []
-        best = (front or ranking)[0]
+        best = self._choose(front or ranking)
         drawings = {
             "candidates": pictures.candidates(ranking),
             "progress": pictures.progress(ranking),
@@ -67,9 +69,8 @@ class SearchBoard:
                 drawings[f"candidates_{each.name}"] = pictures.candidates(
                     ranking, each
                 )
-        if not self._begun:  # A continued search shows its last one again.
-            tensorboard.drop_from(self._writer, generation)
-            self._begun = True
+        # A search that is continued or measured shows its last one again.
+        tensorboard.drop_from(self._writer, generation)
         with self._writer.as_default(generation):
             tf.summary.scalar("search/best_accuracy", best.accuracy)
             tf.summary.scalar("search/mean_accuracy", np.mean(accuracies))

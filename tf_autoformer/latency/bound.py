@@ -7,6 +7,7 @@ from collections.abc import Collection
 from tf_autoformer import errors
 from tf_autoformer.latency import measurements as measurements_lib
 from tf_autoformer.latency import network
+from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, search_space
 from tf_autoformer.space import model as model_lib
 
@@ -70,3 +71,18 @@ def predicted(measurements: measurements_lib.Measurements) -> cost.Cost:
         measure=predictor.Predictor(measurements),
         source=measurements.digest,
     )
+
+
+def measured(
+    path: str | os.PathLike[str],
+    others: measurements_lib.Measurements | None = None,
+) -> dict[architecture_lib.Architecture, float]:
+    """The latency in milliseconds of each architecture that was measured.
+
+    Args:
+      path: File of the architectures that a search measured itself. It may be
+        missing.
+      others: Further measurements.
+    """
+    found = measurements_lib.Measurements(path).latencies
+    return (others.latencies if others else {}) | found

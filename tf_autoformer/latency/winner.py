@@ -2,6 +2,7 @@
 
 import logging
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,9 +19,11 @@ from tf_autoformer.space import constraint
 _LOGGER = logging.getLogger(__name__)
 Architecture = architecture_lib.Architecture
 
-# Candidates, the most accurate first, of which one is looked for that has the
-# wanted latency when it is measured.
-_MOST = 5
+# Candidates that are measured until one has the wanted latency: the most
+# accurate first, and in the end those that should have it if the predictions
+# are as wrong for them as for these.
+_FIRST = 5
+_MOST = 10
 
 
 class Winner:
@@ -63,15 +66,17 @@ class Winner:
     def choose(
         self, ranking: Sequence[selection.Candidate]
     ) -> selection.Candidate:
-        """The first candidate that is not known to violate the bound.
+        """The best candidate, as far as its latency is known.
 
-        If the first ones are all known to, it is the most accurate one.
+        It is the first of the first candidates that is not known to violate the
+        bound, or else the first one that is known to keep it, or else the most
+        accurate one.
         """
-        for candidate in ranking[:_MOST]:
-            measured = self._measured.get(candidate.architecture)
-            if measured is None or not self._allowed.violation(measured):
+        for candidate in ranking[:_FIRST]:
+            if self._keeps(candidate) is not False:
                 return candidate
-        return ranking[0]
+        kept = filter(self._keeps, ranking)
+        return next(kept, ranking[0])
 
     def confirm(self, ranking: Sequence[selection.Candidate]) -> None:
         """Measures candidates until `choose` takes a measured one.
@@ -81,19 +86,52 @@ class Winner:
         """
         if not self._is_here():
             return
-        while (
-            chosen := self.choose(ranking)
-        ).architecture not in self._measured:
-            if not self._measure(chosen.architecture):
+        while (candidate := self._next(ranking)) is not None:
+            if not self._measure(candidate.architecture):
                 return
-            _LOGGER.info("%s", self.line(chosen))
-        if self._allowed.violation(self._measured[chosen.architecture]):
+            _LOGGER.info("%s", self.line(candidate))
+        if not self._keeps(self.choose(ranking)):
             _LOGGER.warning(
-                "none of the first %d candidates has latency_ms %s when it is "
-                "measured; the most accurate one is kept",
-                min(_MOST, len(ranking)),
+                "none of the %d candidates that were measured has latency_ms "
+                "%s; the most accurate one is kept",
+                sum(self._keeps(each) is not None for each in ranking),
                 self._allowed,
             )
+
+    def _next(
+        self, ranking: Sequence[selection.Candidate]
+    ) -> selection.Candidate | None:
+        """The candidate to measure next. None: enough is known."""
+        chosen = self.choose(ranking)
+        keeps = self._keeps(chosen)
+        if keeps is None:
+            return chosen
+        known = [each for each in ranking if self._keeps(each) is not None]
+        if keeps or len(known) >= _MOST:
+            return None
+        # The predictions seem to be too low.
+        factor = statistics.fmean(
+            self._measured[each.architecture] / each.costs[bound.COST.name]
+            for each in known
+        )
+        return next(
+            (
+                each
+                for each in ranking
+                if self._keeps(each) is None
+                and not self._allowed.violation(
+                    factor * each.costs[bound.COST.name]
+                )
+            ),
+            None,
+        )
+
+    def _keeps(self, candidate: selection.Candidate) -> bool | None:
+        """Whether a candidate keeps the bound. None: it was not measured."""
+        measured = self._measured.get(candidate.architecture)
+        return (
+            None if measured is None else not self._allowed.violation(measured)
+        )
 
     def line(self, candidate: selection.Candidate) -> str:
         """The predicted and the measured latency of a candidate."""
