@@ -13,6 +13,7 @@ import tensorflow as tf
 from tf_autoformer import files, progress
 from tf_autoformer.latency import models
 from tf_autoformer.latency import network as network_lib
+from tf_autoformer.serving import tflite
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.supernet import subnet as subnet_lib
 
@@ -104,10 +105,7 @@ class _TFLite(_Whole):
 
     def __call__(self, architecture: Architecture, path: pathlib.Path) -> None:
         subnet, function = self._traced(architecture)
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(
-            [function], subnet
-        )
-        files.write_bytes(path, converter.convert())
+        files.write_bytes(path, tflite.convert(function, subnet.variables))
 
 
 _CONVERSIONS = {"onnx": _Onnx, "tflite": _TFLite, "tensorflow": _SavedModel}

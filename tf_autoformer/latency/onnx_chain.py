@@ -7,28 +7,17 @@ Equal parts of a model have equal random weights, which changes no latency.
 """
 
 import functools
-import logging
 from collections.abc import Iterable
 
 import tensorflow as tf
 
-from tf_autoformer import errors
+from tf_autoformer.serving import onnx_model
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import subnet as subnet_lib
 
-try:
-    import onnx
-    import tf2onnx
-except ImportError as error:
-    raise errors.InputError(
-        f"the conversion to ONNX needs the package {error.name}; "
-        "pip install '.[onnx]' in the clone gets it"
-    ) from error
-
 Architecture = architecture_lib.Architecture
 
-_OPSET = 17
 _IMAGES, _LOGITS = "images", "logits"
 
 
@@ -60,7 +49,7 @@ class Parts:
 
     def _convert(
         self, name: str, embed_dim: int, heads: int, ratio: float
-    ) -> onnx.ModelProto:
+    ) -> onnx_model.ModelProto:
         """A part of a subnet of one block."""
         subnet = subnet_lib.build(
             self._model, Architecture(embed_dim, 1, (heads,), (ratio,))
@@ -88,23 +77,22 @@ def split(subnet: tf.keras.Model) -> dict[str, tf.keras.Model]:
     return {name: tf.keras.Model(*between) for name, between in ends.items()}
 
 
-def convert(model: tf.keras.Model, shape: Iterable[int]) -> onnx.ModelProto:
+def convert(
+    model: tf.keras.Model, shape: Iterable[int]
+) -> onnx_model.ModelProto:
     """A Keras model of one input and one output as an ONNX model.
 
     Args:
       model: Model to convert.
       shape: Shape of its input, with the batch.
     """
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    function = tf.function(model.call, autograph=False)
-    signature = [tf.TensorSpec(shape, tf.float32, _IMAGES)]
-    proto, _ = tf2onnx.convert.from_function(function, signature, opset=_OPSET)
-    return proto
+    images = tf.TensorSpec(shape, tf.float32, _IMAGES)
+    return onnx_model.convert(model.call, images)
 
 
-def chained(parts: Iterable[onnx.ModelProto]) -> onnx.ModelProto:
+def chained(parts: Iterable[onnx_model.ModelProto]) -> onnx_model.ModelProto:
     """One model: the output of each part is the input of the next one."""
-    result = onnx.ModelProto()
+    result = onnx_model.ModelProto()
     tensor = ""  # The output of the parts so far.
     for number, part in enumerate(parts):
         graph = part.graph
