@@ -22,6 +22,7 @@ from tf_autoformer import binary, errors, flag_fields, rules
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.latency import models as models_lib
 from tf_autoformer.latency import network as network_lib
+from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import search_space as search_space_lib
 
@@ -104,7 +105,7 @@ def _convert(
     network = _network(options)
     chosen = sample.draw(network.space, options.samples, options.seed)
     if options.architectures is not None:
-        for each in models_lib.read_architectures(options.architectures):
+        for each in architecture_lib.load_all(options.architectures):
             network.space.validate(each)
             chosen.append(each)
     chosen = list(dict.fromkeys(chosen))

@@ -1,7 +1,6 @@
 """Subnets are measured in rounds, and what was measured is not again."""
 
 import dataclasses
-import json
 import pathlib
 import statistics
 from unittest import mock
@@ -160,13 +159,6 @@ class ModelFolderTest(absltest.TestCase):
             ),
             latencies.NETWORK,
         )
-
-    def test_architectures_are_one_or_a_list(self):
-        for count in (1, 3):
-            values = [each.to_dict() for each in SUBNETS[:count]]
-            path = self.root / "architectures.json"
-            path.write_text(json.dumps(values if count > 1 else values[0]))
-            self.assertEqual(models.read_architectures(path), SUBNETS[:count])
 
 
 class SampleTest(absltest.TestCase):

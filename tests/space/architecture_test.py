@@ -115,5 +115,30 @@ class ArchitectureTest(parameterized.TestCase):
             Architecture.load(path)
 
 
+class LoadAllTest(absltest.TestCase):
+    def _load(self, values) -> list[Architecture]:
+        self.path = pathlib.Path(self.create_tempdir().full_path) / "all.json"
+        self.path.write_text(json.dumps(values))
+        return architecture_lib.load_all(self.path)
+
+    def test_one_or_several_or_candidates_are_read_once_each(self):
+        other = VALUES | {"embed_dim": 24}
+        candidate = {"accuracy": 0.5, "architecture": other}
+        self.assertEqual(self._load(VALUES), [ARCHITECTURE])
+        self.assertEqual(
+            self._load([candidate, VALUES, other]),
+            [Architecture.from_dict(other), ARCHITECTURE],
+        )
+
+    def test_errors_name_the_file(self):
+        for values, text in (
+            ([], "holds no architecture"),
+            ([{"architecture": 3}], "architecture"),
+            ([VALUES, "x"], "architecture"),
+        ):
+            with self.assertRaisesRegex(errors.InputError, f"all.json.*{text}"):
+                self._load(values)
+
+
 if __name__ == "__main__":
     absltest.main()

@@ -112,15 +112,3 @@ class ModelFolder:
                 "architecture, *.json, beside it"
             )
         return found
-
-
-def read_architectures(path: str | os.PathLike[str]) -> list[Architecture]:
-    """The architectures of a JSON file, which holds one or a list.
-
-    Raises:
-      InputError: The file is missing, or holds something else.
-    """
-    values = files.read_json(path)
-    listed = values if isinstance(values, list) else [values]
-    with errors.about(path):
-        return [Architecture.from_dict(each) for each in listed]

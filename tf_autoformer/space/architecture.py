@@ -77,3 +77,28 @@ class Architecture:
             "num_heads": list(self.num_heads),
             "mlp_ratio": list(self.mlp_ratio),
         }
+
+
+def load_all(path: str | os.PathLike[str]) -> list[Architecture]:
+    """The different architectures of a JSON file, in their order.
+
+    The file holds one architecture or a list. A candidate of a search may take
+    the place of an architecture, as in `front.json`.
+
+    Raises:
+      InputError: The file is missing, holds none or something else.
+    """
+    values = files.read_json(path)
+    listed = values if isinstance(values, list) else [values]
+    if not listed:
+        raise errors.InputError(f"{path} holds no architecture")
+    with errors.about(path):
+        found = [
+            Architecture.from_dict(
+                each["architecture"]
+                if isinstance(each, dict) and "architecture" in each
+                else each
+            )
+            for each in listed
+        ]
+    return list(dict.fromkeys(found))
