@@ -10,6 +10,7 @@ from tf_autoformer import errors, files
 from tf_autoformer.data import preprocessing
 from tf_autoformer.data.sources import names
 from tf_autoformer.data.sources import source as source_lib
+from tf_autoformer.serving import image_bytes as image_bytes_lib
 from tf_autoformer.serving import warmup
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
@@ -26,7 +27,9 @@ class ServedSubnet(tf.Module):
     [0, 1]. `serving_bytes` takes `image_bytes`, string [batch], files
     that `preprocessing.decode` takes. Both return `logits` and
     `probabilities`, float32 [batch, num_classes], and `classes`, string
-    [batch], the likeliest labels.
+    [batch], the likeliest labels. `serving_bytes` returns `errors` as well,
+    string [batch], the reasons why files could not be read. Such a file has
+    the class "", and 0 as logits and probabilities.
 
     Args:
       subnet: Model from normalized images to logits.
@@ -76,19 +79,19 @@ class ServedSubnet(tf.Module):
         }
 
     def _classify_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        size = tuple(self.image_shape[:2])
-
-        def decode(encoded: tf.Tensor) -> tf.Tensor:
-            return preprocessing.to_rgb(
-                preprocessing.decode(encoded), size, self._source.crop
-            )
-
-        images = tf.map_fn(
-            decode,
-            image_bytes,
-            fn_output_signature=tf.TensorSpec(self.image_shape, tf.float32),
+        images, reasons = image_bytes_lib.decode(
+            image_bytes, tuple(self.image_shape[:2]), self._source.crop
         )
-        return self._classify(images)
+        is_read = reasons == ""
+        answers = self._classify(images)
+        return {
+            "logits": tf.where(is_read[:, None], answers["logits"], 0.0),
+            "probabilities": tf.where(
+                is_read[:, None], answers["probabilities"], 0.0
+            ),
+            "classes": tf.where(is_read, answers["classes"], ""),
+            "errors": reasons,
+        }
 
 
 def export(
