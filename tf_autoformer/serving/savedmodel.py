@@ -1,5 +1,6 @@
 """A subnet as a SavedModel that takes images and returns labels."""
 
+import dataclasses
 import logging
 import os
 import pathlib
@@ -11,7 +12,7 @@ from tf_autoformer.data import preprocessing
 from tf_autoformer.data.sources import names
 from tf_autoformer.data.sources import source as source_lib
 from tf_autoformer.serving import image_bytes as image_bytes_lib
-from tf_autoformer.serving import warmup
+from tf_autoformer.serving import model_card, warmup
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import subnet as subnet_lib
@@ -100,11 +101,13 @@ def export(
     source: source_lib.Source,
     folder: str | os.PathLike[str],
     image_size: model_lib.ImageSize | None = None,
+    origin: model_card.Origin | None = None,
 ) -> None:
     """Writes a subnet with inherited weights, as a whole folder or not at all.
 
     Under `assets.extra/` the folder also holds the architecture and the names
-    of the classes as JSON, and the warm-up requests of TF Serving.
+    of the classes as JSON, the model card, and the warm-up requests of TF
+    Serving.
 
     Args:
       supernet: Supernet whose weights the subnet inherits.
@@ -112,6 +115,7 @@ def export(
       source: Classes and pixels that the supernet knows.
       folder: Folder to make. TF Serving takes its name as the version number.
       image_size: Input size in pixels. See `subnet.inherit`.
+      origin: Facts for the model card. None: nothing is known.
 
     Raises:
       InputError: The architecture is outside the space, the image size is no
@@ -120,6 +124,13 @@ def export(
     served = ServedSubnet(
         subnet_lib.inherit(supernet, architecture, image_size),
         source,
+    )
+    height, width, _ = served.image_shape
+    card = model_card.content(
+        architecture,
+        dataclasses.replace(supernet.model, image_size=(height, width)),
+        source,
+        origin or model_card.Origin(),
     )
     with files.new_folder(folder) as partial:
         try:
@@ -131,6 +142,7 @@ def export(
                 extra / "architecture.json", architecture.to_dict()
             )
             files.write_json(partial / names.LABELS_FILE, source.labels)
+            model_card.write(extra, card)
             warmup.write(extra, served.image_shape)
         except tf.errors.OpError as error:
             raise errors.InputError(
