@@ -9,11 +9,14 @@ the peak memory beyond that of the loaded model. A crash ends the program.
 import collections
 import dataclasses
 import io
+import itertools
 import pathlib
 import random
 import re
+import struct
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 
 from tf_autoformer import binary, rules
@@ -27,7 +30,7 @@ class Options:
     """Flags of the program.
 
     Attributes:
-      count: Number of images.
+      count: Number of damaged images.
       seed: Seed of the images and of their damages.
     """
 
@@ -50,13 +53,14 @@ def main(options: Options) -> None:
     before = _memory("VmRSS")
     outcomes = collections.Counter()
     longest = 0.0
-    for content in damaged(seeds, options.count, random.Random(options.seed)):
+    for content in itertools.chain(
+        extreme(),
+        damaged(seeds, options.count, random.Random(options.seed)),
+    ):
         start = time.monotonic()
-        try:
-            serve(image_bytes=tf.constant([content]))
-            outcomes["answered"] += 1
-        except tf.errors.InvalidArgumentError:
-            outcomes["refused"] += 1
+        answer = serve(image_bytes=tf.constant([content]))
+        is_read = answer["errors"].numpy()[0] == b""
+        outcomes["answered" if is_read else "refused"] += 1
         longest = max(longest, time.monotonic() - start)
     print(f"{outcomes['answered']:,} answered, {outcomes['refused']:,} refused")
     print(f"longest: {longest:.2f} s")
@@ -92,6 +96,31 @@ def encoded() -> Iterator[bytes]:
         content = io.BytesIO()
         image.convert(mode).save(content, kind, **extra)
         yield content.getvalue()
+
+
+def extreme() -> Iterator[bytes]:
+    """A thin image in each format, and large ones that are headers alone."""
+    from PIL import Image
+
+    for kind in ("JPEG", "PNG", "BMP", "GIF"):
+        for size in ((4_000, 1), (1, 4_000)):
+            content = io.BytesIO()
+            Image.new("RGB", size, (200, 100, 50)).save(content, kind)
+            yield content.getvalue()
+    side = 30_000
+    header = (8, 2, 0, 0, 0)  # 8 bits of RGB.
+    chunk = b"IHDR" + struct.pack(">2I5B", side, side, *header)
+    for content in (
+        b"\x89PNG\r\n\x1a\n\0\0\0\r"
+        + chunk
+        + zlib.crc32(chunk).to_bytes(4, "big"),
+        b"GIF89a" + struct.pack("<2H", side, side),
+        b"BM" + struct.pack("<6I", 143, 0, 54, 40, side, side) + b"\1\0\x18",
+        b"\xff\xd8\xff\xc0\0\x11\x08"
+        + struct.pack(">2H", side, side)
+        + b"\3\1\x11\0\2\x11\0\3\x11\0",
+    ):
+        yield content.ljust(143, b"\0")
 
 
 def damaged(

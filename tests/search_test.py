@@ -15,7 +15,7 @@ from tf_autoformer.analysis import search_board
 from tf_autoformer.evaluation import generation, workers
 from tf_autoformer.evolution import algorithm, candidates, selection
 from tf_autoformer.latency import bound, winner
-from tf_autoformer.serving import savedmodel
+from tf_autoformer.serving import model_card, savedmodel
 from tf_autoformer.space import constraint, cost
 from tf_autoformer.supernet import compilation, parallel
 
@@ -99,8 +99,10 @@ class ExportsTest(tiny.WorkdirTest):
     def setUp(self):
         super().setUp()
         self.exported = []
+        self.origins = {}
 
-        def export(_, architecture, source, folder):
+        def export(_, architecture, source, folder, origin):
+            self.origins[folder.name] = origin
             self.exported.append(folder.name)
             path = folder / "assets.extra" / "architecture.json"
             files.write_json(path, architecture.to_dict())
@@ -148,6 +150,10 @@ class ExportsTest(tiny.WorkdirTest):
             list(map(savedmodel.exported_architecture, folders)), expected
         )
         self.assertTrue(folder.picture("candidates_macs").is_file())
+        best = candidates.read_front(folder.front)[0]
+        self.assertEqual(
+            self.origins["5"], model_card.Origin("digits", best.accuracy)
+        )
 
         # As after a crash between two exports.
         shutil.rmtree(folders[1])
@@ -168,7 +174,7 @@ class LatencyTest(tiny.WorkdirTest):
             (parallel, "use_cores", lambda: None),
             (tf.distribute, "MirroredStrategy", tf.distribute.get_strategy),
             (generation, "answers", _invented),
-            (savedmodel, "export", lambda *_: None),
+            (savedmodel, "export", lambda *_, **__: None),
             (bound, "read", lambda *_: mock.Mock()),
             (bound, "predicted", lambda _: predicted),
             (winner, "Winner", lambda *_: chosen),
@@ -213,7 +219,7 @@ class WorkersTest(tiny.WorkdirTest):
             (parallel, "use_cores", lambda: None),
             (tf.distribute, "MirroredStrategy", tf.distribute.get_strategy),
             (workers, "Workers", Workers),
-            (savedmodel, "export", lambda *_: None),
+            (savedmodel, "export", lambda *_, **__: None),
         ):
             self.enter_context(mock.patch.object(owner, name, value))
         search.main(

@@ -39,7 +39,7 @@ def main(options: Options) -> None:
     # Late, so that flags are read and explained without TensorFlow.
     import tensorflow as tf
 
-    from tf_autoformer.serving import savedmodel
+    from tf_autoformer.serving import model_card, savedmodel
 
     savedmodel.require_free(options.export_dir)
     trained = workdir.trained(tf.distribute.get_strategy(), options.data_dir)
@@ -49,6 +49,7 @@ def main(options: Options) -> None:
         trained.source,
         options.export_dir,
         options.image_size,
+        model_card.Origin(workdir.experiment.dataset),
     )
 
 

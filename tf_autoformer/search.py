@@ -92,9 +92,14 @@ def main(options: Options) -> None:
 
     from tf_autoformer.analysis import search_board
     from tf_autoformer.evaluation import workers
-    from tf_autoformer.evolution import search_config, selection, session
+    from tf_autoformer.evolution import (
+        candidates,
+        search_config,
+        selection,
+        session,
+    )
     from tf_autoformer.latency import winner as winner_lib
-    from tf_autoformer.serving import savedmodel
+    from tf_autoformer.serving import model_card, savedmodel
     from tf_autoformer.supernet import compilation, parallel
 
     compiling = (options.compile, options.compile_cache, options.tf32)
@@ -153,9 +158,18 @@ def main(options: Options) -> None:
     exports = list(zip(folders, found, strict=False))  # The front may be small.
     for folder, subnet in exports:
         savedmodel.require_free(folder, subnet)
+    known = candidates.CandidateFile(search.folder.candidates).known
     for folder, subnet in exports:
         if files.is_new(folder):
-            savedmodel.export(search.supernet, subnet, search.source, folder)
+            savedmodel.export(
+                search.supernet,
+                subnet,
+                search.source,
+                folder,
+                origin=model_card.Origin(
+                    search.experiment.dataset, known[subnet].accuracy
+                ),
+            )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,10 @@ class FuzzTest(absltest.TestCase):
             self.assertGreater(starts[start], 10)
         self.assertEmpty(set(first) & set(seeds))
 
+    def test_large_images_are_small_files(self):
+        sizes = [len(content) for content in fuzz.extreme()]
+        self.assertEqual(sizes[-4:], [143] * 4)
+
     def test_no_image_ends_the_server_or_takes_long(self):
         result = processes.run(
             "fuzz_serving_bytes", "--count=400", package="benchmarks"
@@ -32,7 +36,8 @@ class FuzzTest(absltest.TestCase):
         answered, refused = re.match(
             r"(\d+) answered, (\d+) refused\n", result.out
         ).groups()
-        self.assertEqual(int(answered) + int(refused), 400)
+        extreme = len(list(fuzz.extreme()))
+        self.assertEqual(int(answered) + int(refused), 400 + extreme)
         self.assertGreater(int(answered), 20)
         self.assertGreater(int(refused), 100)
         seconds = float(re.search(r"longest: ([\d.]+) s", result.out)[1])

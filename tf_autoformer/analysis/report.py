@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tf_autoformer import errors, files
 from tf_autoformer.analysis import pictures, report_page
-from tf_autoformer.data import pipeline, pixel_limit
+from tf_autoformer.data import pipeline
 from tf_autoformer.evaluation import accuracy, generation, health
 from tf_autoformer.evolution import (
     candidates,
@@ -248,13 +248,10 @@ class Report:
 
     def _answer(self, image: tf.Tensor) -> tuple[str, str]:
         """What the export answers to a file, string [], and a remark on it."""
-        classify = self._signatures["serving_bytes"]
-        try:
-            answer = classify(image_bytes=image[None])
-        except tf.errors.InvalidArgumentError:
-            if self._dataset.max_pixels <= pixel_limit.PIXELS:
-                raise
-            return "refused", "too large for an export"
+        answer = self._signatures["serving_bytes"](image_bytes=image[None])
+        # An export of an earlier version has no errors.
+        if (reason := answer.get("errors", [b""])[0]) != b"":
+            return "refused", reason.numpy().decode()
         (label,), (probabilities,) = (
             answer[name].numpy() for name in ("classes", "probabilities")
         )

@@ -18,6 +18,13 @@ def is_bmp(image: tf.Tensor) -> tf.Tensor:
     return tf.strings.substr(image, 0, 2) == "BM"
 
 
+def stored_shape(image: tf.Tensor) -> tf.Tensor:
+    """Height and width as the header of a BMP names them, int64 [2]."""
+    sides = tf.strings.substr(padded(image, 26), 18, 8)
+    width, height = tf.unstack(tf.io.decode_raw(sides, tf.int32), num=2)
+    return tf.abs(tf.cast(tf.stack([height, width]), tf.int64))
+
+
 def decode(image: tf.Tensor, max_pixels: tf.Tensor) -> tf.Tensor:
     """Decodes a BMP of 1, 4, 8, 24 or 32 bits without compression.
 

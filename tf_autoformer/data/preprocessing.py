@@ -56,11 +56,32 @@ def decode(
     return orientation.apply(pixels, orientation.read(image))
 
 
-def _png_or_gif_shape(image: tf.Tensor) -> tf.Tensor:
+def stored_shape(image: tf.Tensor) -> tf.Tensor:
     """Height and width as the header names them, int64 [2].
 
-    Of another file it is any numbers, as nothing decodes it.
+    Of a file that is no JPEG, PNG, GIF or BMP it is any numbers, as nothing
+    decodes it.
+
+    Args:
+      image: Bytes of the file, string [].
+
+    Raises:
+      InvalidArgumentError: A JPEG is damaged before its size.
     """
+    return tf.case(
+        [
+            (
+                tf.io.is_jpeg(image),
+                lambda: tf.cast(tf.io.extract_jpeg_shape(image)[:2], tf.int64),
+            ),
+            (bmp.is_bmp(image), lambda: bmp.stored_shape(image)),
+        ],
+        lambda: _png_or_gif_shape(image),
+    )
+
+
+def _png_or_gif_shape(image: tf.Tensor) -> tf.Tensor:
+    """See `stored_shape`."""
     head = tf.io.decode_raw(bmp.padded(image, 24), tf.uint8)
     head = tf.cast(tf.reshape(head, [24]), tf.int64)
     # Big-endian width and height after the first chunk's name.

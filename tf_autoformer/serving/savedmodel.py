@@ -1,5 +1,6 @@
 """A subnet as a SavedModel that takes images and returns labels."""
 
+import dataclasses
 import logging
 import os
 import pathlib
@@ -10,7 +11,8 @@ from tf_autoformer import errors, files
 from tf_autoformer.data import preprocessing
 from tf_autoformer.data.sources import names
 from tf_autoformer.data.sources import source as source_lib
-from tf_autoformer.serving import warmup
+from tf_autoformer.serving import image_bytes as image_bytes_lib
+from tf_autoformer.serving import model_card, warmup
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import subnet as subnet_lib
@@ -26,7 +28,9 @@ class ServedSubnet(tf.Module):
     [0, 1]. `serving_bytes` takes `image_bytes`, string [batch], files
     that `preprocessing.decode` takes. Both return `logits` and
     `probabilities`, float32 [batch, num_classes], and `classes`, string
-    [batch], the likeliest labels.
+    [batch], the likeliest labels. `serving_bytes` returns `errors` as well,
+    string [batch], the reasons why files could not be read. Such a file has
+    the class "", and 0 as logits and probabilities.
 
     Args:
       subnet: Model from normalized images to logits.
@@ -76,19 +80,19 @@ class ServedSubnet(tf.Module):
         }
 
     def _classify_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        size = tuple(self.image_shape[:2])
-
-        def decode(encoded: tf.Tensor) -> tf.Tensor:
-            return preprocessing.to_rgb(
-                preprocessing.decode(encoded), size, self._source.crop
-            )
-
-        images = tf.map_fn(
-            decode,
-            image_bytes,
-            fn_output_signature=tf.TensorSpec(self.image_shape, tf.float32),
+        images, reasons = image_bytes_lib.decode(
+            image_bytes, tuple(self.image_shape[:2]), self._source.crop
         )
-        return self._classify(images)
+        is_read = reasons == ""
+        answers = self._classify(images)
+        return {
+            "logits": tf.where(is_read[:, None], answers["logits"], 0.0),
+            "probabilities": tf.where(
+                is_read[:, None], answers["probabilities"], 0.0
+            ),
+            "classes": tf.where(is_read, answers["classes"], ""),
+            "errors": reasons,
+        }
 
 
 def export(
@@ -97,11 +101,13 @@ def export(
     source: source_lib.Source,
     folder: str | os.PathLike[str],
     image_size: model_lib.ImageSize | None = None,
+    origin: model_card.Origin | None = None,
 ) -> None:
     """Writes a subnet with inherited weights, as a whole folder or not at all.
 
     Under `assets.extra/` the folder also holds the architecture and the names
-    of the classes as JSON, and the warm-up requests of TF Serving.
+    of the classes as JSON, the model card, and the warm-up requests of TF
+    Serving.
 
     Args:
       supernet: Supernet whose weights the subnet inherits.
@@ -109,6 +115,7 @@ def export(
       source: Classes and pixels that the supernet knows.
       folder: Folder to make. TF Serving takes its name as the version number.
       image_size: Input size in pixels. See `subnet.inherit`.
+      origin: Facts for the model card. None: nothing is known.
 
     Raises:
       InputError: The architecture is outside the space, the image size is no
@@ -117,6 +124,13 @@ def export(
     served = ServedSubnet(
         subnet_lib.inherit(supernet, architecture, image_size),
         source,
+    )
+    height, width, _ = served.image_shape
+    card = model_card.content(
+        architecture,
+        dataclasses.replace(supernet.model, image_size=(height, width)),
+        source,
+        origin or model_card.Origin(),
     )
     with files.new_folder(folder) as partial:
         try:
@@ -128,6 +142,7 @@ def export(
                 extra / "architecture.json", architecture.to_dict()
             )
             files.write_json(partial / names.LABELS_FILE, source.labels)
+            model_card.write(extra, card)
             warmup.write(extra, served.image_shape)
         except tf.errors.OpError as error:
             raise errors.InputError(
