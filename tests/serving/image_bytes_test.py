@@ -9,7 +9,7 @@ from absl.testing import absltest
 from PIL import Image, ImageOps
 
 from tf_autoformer.data.sources import datasets
-from tf_autoformer.serving import savedmodel
+from tf_autoformer.serving import served as served_lib
 
 SIZE = 8
 
@@ -41,7 +41,7 @@ class ImageBytesTest(absltest.TestCase):
             std=(1 / 255,) * 3,
             crop=1.0,
         )
-        served = savedmodel.ServedSubnet(model, source)
+        served = served_lib.of_model(model, source)
         cls.signature = served.signatures()["serving_bytes"]
 
     def pixels(self, *files: bytes) -> np.ndarray:

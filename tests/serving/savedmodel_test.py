@@ -24,6 +24,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tf_autoformer import errors
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.serving import savedmodel, warmup
+from tf_autoformer.serving import served as served_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, model, search_space
 from tf_autoformer.supernet import subnet as subnet_lib
@@ -283,7 +284,7 @@ class ExportTest(absltest.TestCase):
 class ImageSizeTest(absltest.TestCase):
     def test_an_export_of_another_size_crops_as_the_source_says(self):
         supernet = _supernet("average", "both")
-        served = savedmodel.ServedSubnet(
+        served = served_lib.of_model(
             subnet_lib.inherit(supernet, SUBNET, (8, 16)),
             dataclasses.replace(DIGITS, crop=0.5),
         )

@@ -1,107 +1,40 @@
-"""A subnet as a SavedModel that takes images and returns labels."""
+"""Subnets as folders to deploy: SavedModels, and files for other runtimes."""
 
+import contextlib
 import dataclasses
 import logging
 import os
 import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from tf_autoformer import errors, files
-from tf_autoformer.data import preprocessing
 from tf_autoformer.data.sources import names
 from tf_autoformer.data.sources import source as source_lib
-from tf_autoformer.serving import image_bytes as image_bytes_lib
-from tf_autoformer.serving import model_card, warmup
+from tf_autoformer.serving import elastic, model_card
+from tf_autoformer.serving import formats as formats_lib
+from tf_autoformer.serving import served as served_lib
 from tf_autoformer.space import architecture as architecture_lib
+from tf_autoformer.space import cost
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.supernet import subnet as subnet_lib
 from tf_autoformer.supernet import supernet as supernet_lib
 
 _LOGGER = logging.getLogger(__name__)
-
-
-class ServedSubnet(tf.Module):
-    """The two signatures around a subnet.
-
-    `serving_default` takes `images`, float32 [batch, height, width, 3], RGB in
-    [0, 1]. `serving_bytes` takes `image_bytes`, string [batch], files
-    that `preprocessing.decode` takes. Both return `logits` and
-    `probabilities`, float32 [batch, num_classes], and `classes`, string
-    [batch], the likeliest labels. `serving_bytes` returns `errors` as well,
-    string [batch], the reasons why files could not be read. Such a file has
-    the class "", and 0 as logits and probabilities.
-
-    Args:
-      subnet: Model from normalized images to logits.
-      source: Data set that the subnet was trained on.
-
-    Attributes:
-      image_shape: Height, width and channels of the input.
-    """
-
-    def __init__(
-        self,
-        subnet: tf.keras.Model,
-        source: source_lib.Source,
-    ):
-        super().__init__()
-        # Not the Keras model: every layer of it would be traced once more and
-        # saved as an object of its own.
-        self._weights = subnet.variables
-        self._logits = subnet.call
-        self._labels = list(source.labels)
-        self._source = source
-        self.image_shape = list(subnet.input_shape[1:])
-
-    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """Name -> function, for `tf.saved_model.save`."""
-        images = tf.TensorSpec([None, *self.image_shape], tf.float32, "images")
-        image_bytes = tf.TensorSpec([None], tf.string, "image_bytes")
-        return {
-            "serving_default": tf.function(
-                self._classify, autograph=False
-            ).get_concrete_function(images),
-            "serving_bytes": tf.function(
-                self._classify_bytes, autograph=False
-            ).get_concrete_function(image_bytes),
-        }
-
-    def _classify(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        source = self._source
-        logits = self._logits(
-            preprocessing.normalize(images, source.mean, source.std)
-        )
-        labels = tf.constant(self._labels)
-        return {
-            "logits": logits,
-            "probabilities": tf.nn.softmax(logits),
-            "classes": tf.gather(labels, tf.argmax(logits, axis=-1)),
-        }
-
-    def _classify_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        images, reasons = image_bytes_lib.decode(
-            image_bytes, tuple(self.image_shape[:2]), self._source.crop
-        )
-        is_read = reasons == ""
-        answers = self._classify(images)
-        return {
-            "logits": tf.where(is_read[:, None], answers["logits"], 0.0),
-            "probabilities": tf.where(
-                is_read[:, None], answers["probabilities"], 0.0
-            ),
-            "classes": tf.where(is_read, answers["classes"], ""),
-            "errors": reasons,
-        }
+Architecture = architecture_lib.Architecture
+_EXTRA = "assets.extra"
 
 
 def export(
     supernet: supernet_lib.Supernet,
-    architecture: architecture_lib.Architecture,
+    architecture: Architecture,
     source: source_lib.Source,
     folder: str | os.PathLike[str],
     image_size: model_lib.ImageSize | None = None,
     origin: model_card.Origin | None = None,
+    formats: formats_lib.Formats | None = None,
 ) -> None:
     """Writes a subnet with inherited weights, as a whole folder or not at all.
 
@@ -116,34 +49,100 @@ def export(
       folder: Folder to make. TF Serving takes its name as the version number.
       image_size: Input size in pixels. See `subnet.inherit`.
       origin: Facts for the model card. None: nothing is known.
+      formats: What the folder consists of. None: a SavedModel.
 
     Raises:
       InputError: The architecture is outside the space, the image size is no
-        multiple of the patch size, or the folder exists or cannot be written.
+        multiple of the patch size, a package is missing, or the folder exists
+        or cannot be written.
     """
-    served = ServedSubnet(
-        subnet_lib.inherit(supernet, architecture, image_size),
+    subnet = subnet_lib.inherit(supernet, architecture, image_size)
+    served = served_lib.of_model(subnet, source)
+    card = _card(supernet, architecture, source, served, origin)
+    with _new_folder(folder) as partial:
+        formats_lib.write(
+            partial, served, formats or formats_lib.Formats(), card
+        )
+        files.write_json(
+            partial / _EXTRA / "architecture.json", architecture.to_dict()
+        )
+        _describe(partial, card)
+
+
+def export_elastic(
+    supernet: supernet_lib.Supernet,
+    architectures: Sequence[Architecture],
+    source: source_lib.Source,
+    folder: str | os.PathLike[str],
+    image_size: model_lib.ImageSize | None = None,
+    origin: model_card.Origin | None = None,
+) -> None:
+    """Writes several subnets as one SavedModel with one copy of the weights.
+
+    `assets.extra/architectures.json` lists the signatures with their
+    architectures and costs. See `export` for the other files and errors, and
+    `served.Served` for the signatures.
+
+    Args:
+      supernet: Supernet whose weights the subnets inherit.
+      architectures: Architectures of the supernet's space. The model card, and
+        the signatures that name no subnet, are of the first.
+      source: Classes and pixels that the supernet knows.
+      folder: Folder to make. TF Serving takes its name as the version number.
+      image_size: Input size in pixels. See `elastic.ElasticSubnets`.
+      origin: Facts for the model card. None: nothing is known.
+    """
+    shared = elastic.ElasticSubnets(supernet, architectures, image_size)
+    served = served_lib.Served(
+        [*map(shared.logits, architectures)],
+        shared.variables,
+        shared.image_shape,
         source,
     )
+    cards = [
+        _card(supernet, each, source, served, origin) for each in architectures
+    ]
+    with _new_folder(folder) as partial:
+        formats_lib.write(partial, served, formats_lib.Formats(), cards[0])
+        files.write_json(
+            partial / _EXTRA / "architectures.json",
+            [
+                {
+                    "signature": served_lib.subnet_signature(number),
+                    **{each.name: card[each.name] for each in cost.COSTS},
+                    "architecture": card["architecture"],
+                }
+                for number, card in enumerate(cards, 1)
+            ],
+        )
+        _describe(partial, cards[0])
+
+
+def _card(
+    supernet: supernet_lib.Supernet,
+    architecture: Architecture,
+    source: source_lib.Source,
+    served: served_lib.Served,
+    origin: model_card.Origin | None,
+) -> dict[str, Any]:
     height, width, _ = served.image_shape
-    card = model_card.content(
+    return model_card.content(
         architecture,
         dataclasses.replace(supernet.model, image_size=(height, width)),
         source,
         origin or model_card.Origin(),
     )
+
+
+@contextlib.contextmanager
+def _new_folder(
+    folder: str | os.PathLike[str],
+) -> Iterator[pathlib.Path]:
+    """A folder that is whole or absent."""
     with files.new_folder(folder) as partial:
         try:
-            tf.saved_model.save(
-                served, str(partial), signatures=served.signatures()
-            )
-            extra = partial / "assets.extra"
-            files.write_json(
-                extra / "architecture.json", architecture.to_dict()
-            )
-            files.write_json(partial / names.LABELS_FILE, source.labels)
-            model_card.write(extra, card)
-            warmup.write(extra, served.image_shape)
+            (partial / _EXTRA).mkdir()
+            yield partial
         except tf.errors.OpError as error:
             raise errors.InputError(
                 f"cannot write to {folder}: {errors.reason(error)}"
@@ -151,20 +150,26 @@ def export(
     _LOGGER.info("exported to %s", folder)
 
 
+def _describe(folder: pathlib.Path, card: dict[str, Any]) -> None:
+    """Writes what readers of an export want to know."""
+    files.write_json(folder / names.LABELS_FILE, card["labels"])
+    model_card.write(folder / _EXTRA, card)
+
+
 def exported_architecture(
     folder: str | os.PathLike[str],
-) -> architecture_lib.Architecture | None:
+) -> Architecture | None:
     """The architecture that `export` wrote into a folder. None if none."""
-    path = pathlib.Path(folder) / "assets.extra" / "architecture.json"
+    path = pathlib.Path(folder) / _EXTRA / "architecture.json"
     try:
-        return architecture_lib.Architecture.load(path)
+        return Architecture.load(path)
     except errors.InputError:
         return None
 
 
 def require_free(
     folder: str | os.PathLike[str],
-    expected: architecture_lib.Architecture | None = None,
+    expected: Architecture | None = None,
 ) -> None:
     """Fails before long work whose export would fail.
 
