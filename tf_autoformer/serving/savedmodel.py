@@ -1,5 +1,6 @@
 """A subnet as a SavedModel that takes images and returns labels."""
 
+import dataclasses
 import logging
 import os
 import pathlib
@@ -100,8 +101,9 @@ def export(
 ) -> None:
     """Writes a subnet with inherited weights, as a whole folder or not at all.
 
-    Under `assets.extra/` the folder also holds the architecture and the names
-    of the classes as JSON, and the warm-up requests of TF Serving.
+    Under `assets.extra/` the folder also holds the architecture, the fixed part
+    of the network with its data, and the names of the classes as JSON, and the
+    warm-up requests of TF Serving.
 
     Args:
       supernet: Supernet whose weights the subnet inherits.
@@ -118,6 +120,9 @@ def export(
         subnet_lib.inherit(supernet, architecture, image_size),
         source,
     )
+    model = supernet.model
+    if image_size is not None:
+        model = dataclasses.replace(model, image_size=image_size)
     with files.new_folder(folder) as partial:
         try:
             tf.saved_model.save(
@@ -128,6 +133,13 @@ def export(
                 extra / "architecture.json", architecture.to_dict()
             )
             files.write_json(partial / names.LABELS_FILE, source.labels)
+            files.write_json(
+                partial / names.NETWORK_FILE,
+                {
+                    "model": dataclasses.asdict(model),
+                    "source": dataclasses.asdict(source),
+                },
+            )
             warmup.write(extra, served.image_shape)
         except tf.errors.OpError as error:
             raise errors.InputError(
