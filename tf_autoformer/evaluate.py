@@ -1,4 +1,4 @@
-r"""Evaluates a subnet of a trained supernet, with inherited weights.
+r"""Evaluates a subnet of a trained supernet, or a fine-tuned network.
 
   python -m tf_autoformer.evaluate --workdir=DIR --architecture=FILE.json
 
@@ -19,7 +19,8 @@ class Options(shared_options.Folders, shared_options.Images):
     """Flags of `evaluate`.
 
     Attributes:
-      architecture: Subnet to evaluate.
+      architecture: Subnet to evaluate. A fine-tuned network has only one, and
+        needs no name.
       dataset: Data set with the supernet's classes. Default: the supernet's.
       split: Split to evaluate on.
       image_size: Input size in pixels: 224, or height and width, as 224x320.
@@ -28,7 +29,7 @@ class Options(shared_options.Folders, shared_options.Images):
       batch_size: Number of images in a batch.
     """
 
-    architecture: architecture_lib.Architecture
+    architecture: architecture_lib.Architecture | None = None
     split: names.Split = "test"
     image_size: model_lib.ImageSize | None = None
     batch_size: int = rules.field(256, rules.POSITIVE, lower_bound=1)
@@ -39,8 +40,9 @@ def main(options: Options) -> None:
     # Late, so that flags are read and explained without TensorFlow.
     from tf_autoformer.evaluation import standalone
 
+    workdir = workdir_lib.Workdir(options.workdir)
     task = standalone.Task(
-        architecture=options.architecture,
+        architecture=workdir.experiment.subnet(options.architecture),
         dataset=options.dataset_name,
         split=options.split,
         image_size=options.image_size,
@@ -48,7 +50,6 @@ def main(options: Options) -> None:
         data_dir=options.data_dir,
         max_pixels=options.max_image_pixels,
     )
-    workdir = workdir_lib.Workdir(options.workdir)
     for line in standalone.lines(workdir, task):
         print(line, flush=True)
 

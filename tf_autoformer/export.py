@@ -18,14 +18,15 @@ class Options(shared_options.Folders):
     """Flags of `export`.
 
     Attributes:
-      architecture: Subnet to export.
+      architecture: Subnet to export. A fine-tuned network has only one, and
+        needs no name.
       export_dir: Folder to make for the SavedModel.
       image_size: Input size in pixels: 224, or height and width, as 224x320.
         Default: the supernet's. For another size the position embedding is
         interpolated.
     """
 
-    architecture: architecture_lib.Architecture
+    architecture: architecture_lib.Architecture | None = None
     export_dir: pathlib.Path = rules.field(
         dataclasses.MISSING, rules.LITERAL_PATH
     )
@@ -35,7 +36,7 @@ class Options(shared_options.Folders):
 def main(options: Options) -> None:
     """Exports the subnet with inherited weights."""
     workdir = workdir_lib.Workdir(options.workdir)
-    workdir.experiment.space.validate(options.architecture)
+    architecture = workdir.experiment.subnet(options.architecture)
     # Late, so that flags are read and explained without TensorFlow.
     import tensorflow as tf
 
@@ -45,7 +46,7 @@ def main(options: Options) -> None:
     trained = workdir.trained(tf.distribute.get_strategy(), options.data_dir)
     savedmodel.export(
         trained.supernet,
-        options.architecture,
+        architecture,
         trained.source,
         options.export_dir,
         options.image_size,

@@ -81,6 +81,7 @@ class Options(
 def main(options: Options) -> None:
     """Searches, draws and exports."""
     workdir = workdir_lib.Workdir(options.workdir)
+    workdir.require_supernet()
     measured = bound.read(
         options.latency,
         workdir.experiment.model,

@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from tests.helpers import devices, tiny
-from tf_autoformer.experiment import methods, training_config
+from tf_autoformer.experiment import methods, teacher, training_config
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import sampling, search_space
 from tf_autoformer.supernet import subnet
 from tf_autoformer.training import state as state_lib
-from tf_autoformer.training import step, teacher
+from tf_autoformer.training import step
 
 BATCH = 8
 SMOOTHING = 0.1

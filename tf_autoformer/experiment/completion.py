@@ -41,8 +41,11 @@ def complete(
 
     Raises:
       InputError: A value breaks a rule, there is no such data set, or the
-        folder's configuration is none of this program's.
+        folder's configuration is none of this program's or is that of a
+        fine-tuned network.
     """
+    if workdir.is_bound:
+        workdir.require_supernet()
     base = workdir.experiment if workdir.is_bound else DEFAULT
     if dataset is None:
         dataset = base.dataset

@@ -8,6 +8,7 @@ from tf_autoformer import errors, rules
 from tf_autoformer.data import pixel_limit
 from tf_autoformer.data.augmentation import augmentation_config
 from tf_autoformer.experiment import training_config
+from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import parsing, search_space
 
@@ -30,6 +31,8 @@ class Experiment:
       augmentation: Part of the recipe that changes images. None if `training`
         is.
       max_image_pixels: Largest number of pixels of an image of the data set.
+      architecture: The one subnet of a fine-tuned network. `space` is then the
+        smallest that contains it. None: a supernet, which has many.
     """
 
     dataset: str
@@ -38,9 +41,40 @@ class Experiment:
     training: training_config.TrainingConfig | None
     augmentation: augmentation_config.AugmentationConfig | None = None
     max_image_pixels: int = rules.field(pixel_limit.PIXELS, *pixel_limit.RULES)
+    architecture: architecture_lib.Architecture | None = None
 
     def __post_init__(self) -> None:
         rules.check(self)
+        if self.architecture is not None:
+            self.space.validate(self.architecture)
+
+    def subnet(
+        self, wanted: architecture_lib.Architecture | None
+    ) -> architecture_lib.Architecture:
+        """The subnet that a command works on.
+
+        Args:
+          wanted: Architecture that the command names. None: the one of a
+            fine-tuned network.
+
+        Raises:
+          InputError: There is no weight for the architecture, or none is named
+            and there are many.
+        """
+        if self.architecture is None:
+            if wanted is None:
+                raise errors.InputError(
+                    "architecture is not given; it must be, as a supernet has "
+                    "many"
+                )
+            self.space.validate(wanted)
+            return wanted
+        if wanted not in (None, self.architecture):
+            raise errors.InputError(
+                "architecture is another one than that of the fine-tuned "
+                f"network, {self.architecture.to_dict()}; leave it out"
+            )
+        return self.architecture
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, which `from_dict` reads."""
@@ -73,8 +107,9 @@ class Experiment:
             "an experiment",
             values,
             required,
-            ("version", "augmentation", "max_image_pixels"),
+            ("version", "augmentation", "max_image_pixels", "architecture"),
         )
+        architecture = values.get("architecture")
         return cls(
             dataset=parsing.typed("dataset", values["dataset"], str),
             model=parsing.config(model_lib.ModelConfig, values["model"]),
@@ -84,6 +119,9 @@ class Experiment:
                 values.get("max_image_pixels", _FIRST_MAX_PIXELS),
                 int,
             ),
+            architecture=None
+            if architecture is None
+            else architecture_lib.Architecture.from_dict(architecture),
             **{
                 name: None
                 if values.get(name) is None

@@ -76,6 +76,9 @@ class Workdir:
       splits: JSON file that the first versions wrote in place of `data`.
       checkpoints: Folder of the checkpoints.
       logs: Folder of all TensorBoard logs.
+      finetuning: JSON file of how a fine-tuned network was made.
+      backup: Folder of the state of a fine-tuning that is not finished.
+      best: Folder of the best weights of a fine-tuning that is not finished.
     """
 
     def __init__(self, root: str | os.PathLike[str]):
@@ -85,6 +88,9 @@ class Workdir:
         self.splits = self.root / "splits.json"
         self.checkpoints = self.root / "checkpoints"
         self.logs = self.root / "tensorboard"
+        self.finetuning = self.root / "finetuning.json"
+        self.backup = self.root / "backup"
+        self.best = self.root / "best"
 
     def log(self, name: str) -> pathlib.Path:
         """Folder of the TensorBoard log of this name."""
@@ -121,6 +127,18 @@ class Workdir:
             f"{self.config} is not a configuration of this program"
         ):
             return experiment_lib.Experiment.from_dict(values)
+
+    def require_supernet(self) -> None:
+        """Checks that the folder is none of a fine-tuned network.
+
+        Raises:
+          InputError: It is, so that it has one subnet only.
+        """
+        if self.experiment.architecture is not None:
+            raise errors.InputError(
+                f"{self.root} is the folder of a fine-tuned network, which "
+                "has one subnet; use the folder of a supernet, or a new one"
+            )
 
     @functools.cached_property
     def data_record(self) -> record_lib.DataRecord | None:

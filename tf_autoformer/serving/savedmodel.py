@@ -38,9 +38,9 @@ def export(
 ) -> None:
     """Writes a subnet with inherited weights, as a whole folder or not at all.
 
-    Under `assets.extra/` the folder also holds the architecture and the names
-    of the classes as JSON, the model card, and the warm-up requests of TF
-    Serving.
+    Under `assets.extra/` the folder also holds the architecture, the fixed part
+    of the network with its data, and the names of the classes as JSON, the
+    model card, and the warm-up requests of TF Serving.
 
     Args:
       supernet: Supernet whose weights the subnet inherits.
@@ -58,7 +58,9 @@ def export(
     """
     subnet = subnet_lib.inherit(supernet, architecture, image_size)
     served = served_lib.of_model(subnet, source)
-    card = _card(supernet, architecture, source, served, origin)
+    model = _resized(supernet.model, served)
+    origin = origin or model_card.Origin()
+    card = model_card.content(architecture, model, source, origin)
     with _new_folder(folder) as partial:
         formats_lib.write(
             partial, served, formats or formats_lib.Formats(), card
@@ -66,7 +68,7 @@ def export(
         files.write_json(
             partial / _EXTRA / "architecture.json", architecture.to_dict()
         )
-        _describe(partial, card)
+        _describe(partial, card, model, source)
 
 
 def export_elastic(
@@ -99,8 +101,11 @@ def export_elastic(
         shared.image_shape,
         source,
     )
+    model = _resized(supernet.model, served)
+    origin = origin or model_card.Origin()
     cards = [
-        _card(supernet, each, source, served, origin) for each in architectures
+        model_card.content(each, model, source, origin)
+        for each in architectures
     ]
     with _new_folder(folder) as partial:
         formats_lib.write(partial, served, formats_lib.Formats(), cards[0])
@@ -115,23 +120,15 @@ def export_elastic(
                 for number, card in enumerate(cards, 1)
             ],
         )
-        _describe(partial, cards[0])
+        _describe(partial, cards[0], model, source)
 
 
-def _card(
-    supernet: supernet_lib.Supernet,
-    architecture: Architecture,
-    source: source_lib.Source,
-    served: served_lib.Served,
-    origin: model_card.Origin | None,
-) -> dict[str, Any]:
+def _resized(
+    model: model_lib.ModelConfig, served: served_lib.Served
+) -> model_lib.ModelConfig:
+    """The fixed part of the network, with the size exported for."""
     height, width, _ = served.image_shape
-    return model_card.content(
-        architecture,
-        dataclasses.replace(supernet.model, image_size=(height, width)),
-        source,
-        origin or model_card.Origin(),
-    )
+    return dataclasses.replace(model, image_size=(height, width))
 
 
 @contextlib.contextmanager
@@ -150,9 +147,21 @@ def _new_folder(
     _LOGGER.info("exported to %s", folder)
 
 
-def _describe(folder: pathlib.Path, card: dict[str, Any]) -> None:
+def _describe(
+    folder: pathlib.Path,
+    card: dict[str, Any],
+    model: model_lib.ModelConfig,
+    source: source_lib.Source,
+) -> None:
     """Writes what readers of an export want to know."""
-    files.write_json(folder / names.LABELS_FILE, card["labels"])
+    files.write_json(folder / names.LABELS_FILE, source.labels)
+    files.write_json(
+        folder / names.NETWORK_FILE,
+        {
+            "model": dataclasses.asdict(model),
+            "source": dataclasses.asdict(source),
+        },
+    )
     model_card.write(folder / _EXTRA, card)
 
 

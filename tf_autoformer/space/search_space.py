@@ -267,6 +267,16 @@ def everything_in(allocation: Allocation) -> SearchSpace:
     )
 
 
+def containing(architecture: Architecture) -> SearchSpace:
+    """The smallest space that has an architecture."""
+    return SearchSpace(
+        embed_dims=(architecture.embed_dim,),
+        depths=(architecture.depth,),
+        num_heads=tuple(sorted(set(architecture.num_heads))),
+        mlp_ratios=tuple(sorted(set(architecture.mlp_ratio))),
+    )
+
+
 def _allocation(values: Any) -> Allocation | None:
     if values is None:
         return None

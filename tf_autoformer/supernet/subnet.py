@@ -69,13 +69,14 @@ def build(
     def initializer() -> tf.keras.initializers.Initializer:
         return elastic.initializer("kernel", model.init_stddev)
 
-    def dense(name: str, activation=None) -> tf.keras.layers.Layer:
+    def dense(name: str, activation=None, **options) -> tf.keras.layers.Layer:
         units = layers[name].shape("bias")[0]
         return keras.Dense(
             units,
             activation,
             kernel_initializer=initializer(),
             name=name,
+            **options,
         )
 
     def layer_norm(name: str) -> tf.keras.layers.Layer:
@@ -111,7 +112,8 @@ def build(
         hidden = dense(expand, "gelu")(layer_norm(mlp_norm)(x))
         x = add(x, dense(contract)(hidden), rates[block])
     x = Pool(model.pooling, name="pool")(layer_norm("norm")(x))
-    return tf.keras.Model(images, dense("head")(x), name="subnet")
+    head = dense("head", dtype="float32")  # As the supernet's head.
+    return tf.keras.Model(images, head(x), name="subnet")
 
 
 def inherit(

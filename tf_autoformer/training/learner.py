@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tf_autoformer.experiment import methods, training_config
+from tf_autoformer.experiment import teacher as teacher_lib
 from tf_autoformer.supernet import parallel, program
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import guard as guard_lib
-from tf_autoformer.training import teacher as teacher_lib
 
 # A vector for each part of `parts.grouped`, float32 [size].
 Gradients = list[tf.Tensor]

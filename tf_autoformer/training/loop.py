@@ -15,6 +15,7 @@ from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
 from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.experiment import known_data, training_config, weights
+from tf_autoformer.experiment import teacher as teacher_lib
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost, sampling, search_space
@@ -28,7 +29,6 @@ from tf_autoformer.training import (
 )
 from tf_autoformer.training import state as state_lib
 from tf_autoformer.training import step as step_lib
-from tf_autoformer.training import teacher as teacher_lib
 
 _LOGGER = logging.getLogger(__name__)
 

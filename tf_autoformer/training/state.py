@@ -4,14 +4,13 @@ import dataclasses
 
 import tensorflow as tf
 
-from tf_autoformer.experiment import methods, training_config
+from tf_autoformer.experiment import methods, schedule, training_config
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import sampling, search_space
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import average as average_lib
 from tf_autoformer.training import guard as guard_lib
 from tf_autoformer.training import optimizer as optimizer_lib
-from tf_autoformer.training import schedule
 
 # Weights without weight decay, by name: all but kernels.
 _NO_DECAY = ["bias", "gamma", "beta", "embedding", "vertical", "horizontal"]

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tf_autoformer.experiment import methods, training_config
+from tf_autoformer.experiment import teacher as teacher_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import extents
 from tf_autoformer.supernet import cores, packing, parts, program
 from tf_autoformer.supernet import supernet as supernet_lib
 from tf_autoformer.training import learner
 from tf_autoformer.training import state as state_lib
-from tf_autoformer.training import teacher as teacher_lib
 
 
 class StepMetrics(NamedTuple):

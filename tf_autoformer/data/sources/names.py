@@ -17,6 +17,8 @@ NAMES = (
 )
 # File of an export with the names of its classes.
 LABELS_FILE = os.path.join("assets.extra", "labels.json")
+# File of an export with the fixed part of its network, and the pixels it knows.
+NETWORK_FILE = os.path.join("assets.extra", "network.json")
 # Prefix of the name of a data set that is a folder of images.
 FOLDER = "folder:"
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from tf_autoformer.training import schedule
+from tf_autoformer.experiment import schedule
 
 
 class WarmupCosineTest(parameterized.TestCase):

@@ -1,7 +1,8 @@
-"""A trained classifier whose predictions the supernet learns too."""
+"""A trained classifier whose predictions a network learns too."""
 
 import os
 
+import numpy as np
 import tensorflow as tf
 
 from tf_autoformer import errors, files
@@ -11,7 +12,7 @@ from tf_autoformer.data.sources import source as source_lib
 
 
 class Teacher:
-    """Labels images by a SavedModel, for hard-label distillation (DeiT).
+    """Labels images by a SavedModel, for distillation.
 
     Its `serving_default` takes one batch of float32 RGB images in [0, 1]. It
     answers with `logits` or `probabilities`, or with one output of any name.
@@ -23,6 +24,8 @@ class Teacher:
     Args:
       path: Folder of the SavedModel.
       source: Classes and pixels that the supernet knows.
+      soft: Whether the targets are its probabilities. Otherwise they are its
+        likeliest classes (hard-label distillation, DeiT).
 
     Raises:
       InputError: The model cannot be loaded, takes or answers something
@@ -33,6 +36,7 @@ class Teacher:
         self,
         path: str | os.PathLike[str],
         source: source_lib.Source,
+        soft: bool = False,
     ):
         try:
             self._model = tf.saved_model.load(path)
@@ -43,6 +47,7 @@ class Teacher:
                 f"signature serving_default: {errors.reason(error)}"
             ) from error
         self._source = source
+        self._soft = soft
 
         def require(is_so: bool, what: object, rule: str) -> None:
             if not is_so:
@@ -62,7 +67,7 @@ class Teacher:
         outputs = self._classify.structured_outputs
         names = [n for n in ("logits", "probabilities") if n in outputs]
         require(
-            bool(names) or len(outputs) == 1,
+            bool(names) or len(outputs) == 1 and not soft,
             f"the outputs {list(outputs)}",
             "answer with logits or probabilities",
         )
@@ -80,21 +85,26 @@ class Teacher:
             )
 
     def targets(self, images: tf.Tensor) -> tf.Tensor:
-        """The classes that the teacher finds likeliest.
+        """The teacher's share of each class.
 
         Args:
           images: Normalized images, float32 [batch, height, width, 3].
 
         Returns:
-          One-hot classes, float32 [batch, num_classes].
+          One-hot classes, or probabilities of a soft teacher, float32 [batch,
+          num_classes].
         """
         source = self._source
         images = preprocessing.denormalize(images, source.mean, source.std)
         if None not in self._size and self._size != tuple(images.shape[1:3]):
             images = preprocessing.resize(images, self._size)
         answer = self._classify(**{self._input: images})[self._output]
-        found = tf.gather(self._places, tf.argmax(answer, axis=-1))
-        return tf.one_hot(found, source.num_classes)
+        if not self._soft:
+            found = tf.gather(self._places, tf.argmax(answer, axis=-1))
+            return tf.one_hot(found, source.num_classes)
+        if self._output == "logits":
+            answer = tf.nn.softmax(answer)
+        return tf.gather(answer, np.argsort(self._places), axis=1)
 
 
 def _labels(path: str | os.PathLike[str], num_classes: int) -> list[str] | None:

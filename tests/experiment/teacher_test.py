@@ -12,10 +12,10 @@ from tests.helpers import tiny, trainings
 from tf_autoformer import errors
 from tf_autoformer.data.sources import datasets, names
 from tf_autoformer.data.sources import source as source_lib
+from tf_autoformer.experiment import teacher
 from tf_autoformer.serving import savedmodel
 from tf_autoformer.supernet import subnet
 from tf_autoformer.supernet import supernet as supernet_lib
-from tf_autoformer.training import teacher
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.3, 0.2, 0.25)
 SPACE = tiny.SMALL_SPACE
