@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -25,13 +25,13 @@ class Formats:
     Attributes:
       names: Names of the formats.
       quantization: Precision of the TFLite model.
-      images: Function of a pass over images, float32 [1, height, width, 3] in
-        [0, 1], which "int8" is calibrated with.
+      images: Images that "int8" is calibrated with, float32
+        [1, height, width, 3] in [0, 1].
     """
 
     names: tuple[str, ...] = ("savedmodel",)
     quantization: tflite.Quantization = "none"
-    images: Callable[[], Iterable[np.ndarray]] = tuple
+    images: Sequence[np.ndarray] = ()
 
 
 def write(
@@ -64,7 +64,7 @@ def write(
             function.get_concrete_function(served.images),
             served.variables,
             formats.quantization,
-            formats.images(),
+            formats.images,
         )
         files.write_bytes(folder / TFLITE_FILE, converted)
     if "onnx" in formats.names:

@@ -1,6 +1,6 @@
 """Functions of images as TFLite models."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ def convert(
     function: tf.types.experimental.ConcreteFunction,
     variables: Sequence[tf.Variable],
     quantization: Quantization = "none",
-    images: Iterable[np.ndarray] = (),
+    images: Sequence[np.ndarray] = (),
 ) -> bytes:
     """A TFLite model, with TFLite's built-in operations alone.
 
