@@ -157,7 +157,11 @@ class Finetuner:
             if teacher is not None:
                 taught = distillation.Student(self.network, teacher)
             taught.compile(
-                optimizers.make(recipe, self.steps_per_epoch),
+                optimizers.make(
+                    recipe,
+                    self.steps_per_epoch,
+                    self.network.trainable_variables,
+                ),
                 tf.keras.losses.CategoricalCrossentropy(from_logits=True),
                 [tf.keras.metrics.CategoricalAccuracy("accuracy")],
             )
