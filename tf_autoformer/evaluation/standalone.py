@@ -139,9 +139,7 @@ def lines(workdir: workdir_lib.Workdir, task: Task) -> Iterator[str]:
     if name == experiment.dataset:
         workdir.require_data(dataset, task.split)
     trained = workdir.trained(tf.distribute.get_strategy())
-    subnet = subnet_lib.inherit(
-        trained.supernet, architecture, task.image_size
-    )
+    subnet = subnet_lib.inherit(trained.supernet, architecture, task.image_size)
     figures = evaluate(subnet, dataset, task.split, task.batch_size)
 
     model = experiment.model
