@@ -21,7 +21,7 @@ from tf_autoformer.supernet import subnet as subnet_lib
 
 SUBNET = architecture_lib.Architecture(12, 1, (2,), (0.5,))
 RUN = finetuning_config.RunConfig(
-    strategy="one_device", log_every=2, backup_every=2
+    strategy="one_device", log_every=2, backup_every=1
 )
 
 
@@ -35,7 +35,7 @@ class FinetuningTest(tiny.WorkdirTest):
             ),
             finetuning_config.FinetuningConfig(
                 epochs=2,
-                batch_size=287,  # Four steps of an epoch.
+                batch_size=575,  # Two steps of an epoch.
                 learning_rate=0.02,
             ),
             augmentation_config.NONE,
@@ -74,11 +74,11 @@ class FinetuningTest(tiny.WorkdirTest):
 
     def test_after_crashes_the_result_is_the_same_and_is_a_folder(self):
         whole = self.run_in("whole")
-        with self.crash_after(6):  # Within the second epoch.
+        with self.crash_after(3):  # Within the second epoch.
             self.run_in("broken")
         with self.assertLogs("tf_autoformer", "INFO") as logs:
             broken = self.run_in("broken")
-        self.assertIn("continuing at step 6 of 8", "\n".join(logs.output))
+        self.assertIn("continuing at step 3 of 4", "\n".join(logs.output))
         commands.check_same_checkpoint(broken.root, whole.root)
 
         self.assertCountEqual(
@@ -101,10 +101,10 @@ class FinetuningTest(tiny.WorkdirTest):
         images = tf.random.stateless_normal([4, 8, 8, 3], [0, 1])
         before = self.supernet(images, SUBNET)
         self.assertGreater(np.abs(network(images) - before).max(), 0.1)
-        task = standalone.Task(split="train", data_dir=self.data_dir)
-        lines = list(standalone.lines(workdir, task))
-        self.assertRegex(lines[0], "^digits, train split: 1,149 images at 8x8")
-        self.assertGreater(float(lines[1].split()[1].rstrip("%")), 15)
+        task = standalone.Task(split="validation", data_dir=self.data_dir)
+        with eager.steps():
+            lines = list(standalone.lines(workdir, task))
+        self.assertRegex(lines[0], "^digits, validation split: 288 images at 8")
 
         smallest = tiny.SPACE.smallest
         with self.assertRaisesRegex(errors.InputError, "leave it out"):
