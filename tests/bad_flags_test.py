@@ -74,9 +74,28 @@ class FlagsTest(processes.MistakeTest):
         ),
         ("search", ["--name=../elsewhere"], r"name is '\.\./elsewhere'"),
         ("search", ["--version=0"], "version is 0.* at least 1"),
-        ("export", ["--export_dir=x"], "--architecture"),
         ("export", ["--architecture=x"], "--export_dir"),
-        ("evaluate", [], "--architecture"),
+        ("finetune", [], "init is inherited; it needs supernet"),
+        ("finetune", ["--init=export"], "init is export; it needs export"),
+        ("finetune", ["--init=random"], "init is random; it needs archi"),
+        (
+            "finetune",
+            ["--supernet=x", "--export=y"],
+            "export is given; it is of no use with init inherited",
+        ),
+        (
+            "finetune",
+            ["--supernet=x", "--learning_rate=1e-7"],
+            "min_learning_rate is 1e-06; it must not exceed learning_rate",
+        ),
+        (
+            "finetune",
+            [
+                *("--init=random", "--architecture=autoformer_t"),
+                "--teacher=largest",
+            ],
+            "teacher is largest; it needs supernet",
+        ),
         (
             "evaluate",
             ["--architecture=x", "--split=all"],

@@ -9,12 +9,13 @@ import dataclasses
 import json
 import pathlib
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from absl.testing import absltest, parameterized
 
 from tests.helpers import options
-from tf_autoformer import search, train
+from tf_autoformer import finetune, search, train
 from tf_autoformer.experiment import workdir as workdir_lib
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -29,14 +30,34 @@ def golden(flag_file: pathlib.Path) -> pathlib.Path:
 
 def resolved(flag_file: pathlib.Path) -> str:
     """All that a flag file decides, with the defaults, as JSON."""
-    is_search = flag_file.stem == "search"
-    found = options.parse(
-        search.Options if is_search else train.Options,
-        f"--flagfile={flag_file}",
-        "--workdir=new",
-    )
-    values = _search(found) if is_search else _training(found)
+    values: Mapping[str, Any]
+    if flag_file.stem == "search":
+        values = _search(_parsed(search.Options, flag_file))
+    elif flag_file.stem in ("supernet", "full_recipe"):
+        values = _training(_parsed(train.Options, flag_file))
+    else:
+        values = _finetuning(flag_file)
     return json.dumps(values, indent=2, sort_keys=True) + "\n"
+
+
+def _parsed(kind: type, flag_file: pathlib.Path, *before: str) -> Any:
+    return options.parse(
+        kind, *before, f"--flagfile={flag_file}", "--workdir=new"
+    )
+
+
+def _finetuning(flag_file: pathlib.Path) -> dict[str, Any]:
+    # What the command line must add, unless the file has it.
+    found = _parsed(
+        finetune.Options,
+        flag_file,
+        "--supernet=/supernet",
+        "--architecture=autoformer_s",
+    )
+    return {
+        "task": finetune.task(found).to_dict(),
+        "run": dataclasses.asdict(found.run),
+    }
 
 
 def _search(found: search.Options) -> dict[str, Any]:

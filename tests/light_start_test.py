@@ -23,6 +23,7 @@ BINARIES = {
     "report": "Reports on a search",
     "convert": "Converts supernets",
     "evaluate": "Evaluates a subnet",
+    "finetune": "Fine-tunes one subnet",
     "describe": "Describes an architecture",
     "measure": "Measures the latency",
 }
@@ -102,6 +103,7 @@ class LightStartTest(parameterized.TestCase):
         ("report", "--version=0", "version is 0"),
         ("report", "stray", "unexpected argument 'stray'"),
         ("evaluate", "--architecture=x", "architecture is 'x'"),
+        ("finetune", "--init=inherited", "init is inherited; it needs super"),
     )
     def test_a_wrong_value_is_refused(self, binary, argument, message):
         result = run(binary, "--workdir=x", argument)

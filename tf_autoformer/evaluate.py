@@ -40,9 +40,8 @@ def main(options: Options) -> None:
     # Late, so that flags are read and explained without TensorFlow.
     from tf_autoformer.evaluation import standalone
 
-    workdir = workdir_lib.Workdir(options.workdir)
     task = standalone.Task(
-        architecture=workdir.experiment.subnet(options.architecture),
+        architecture=options.architecture,
         dataset=options.dataset_name,
         split=options.split,
         image_size=options.image_size,
@@ -50,6 +49,7 @@ def main(options: Options) -> None:
         data_dir=options.data_dir,
         max_pixels=options.max_image_pixels,
     )
+    workdir = workdir_lib.Workdir(options.workdir)
     for line in standalone.lines(workdir, task):
         print(line, flush=True)
 

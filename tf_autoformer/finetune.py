@@ -25,7 +25,7 @@ class Options(shared_options.Folders, shared_options.Images):
     Attributes:
       workdir: Folder to make, of the network and of all that is made from it.
       dataset: Data set to train on. Default: the supernet's.
-      initial: Where the network and its first weights come from.
+      initial: Origin of the network and of its first weights.
       model: Given fields of the network. The rest is as the weights were made.
       recipe: How it is trained.
       augmentation: How training images are changed.

@@ -25,7 +25,8 @@ class Task:
     """A subnet, and the images to evaluate it on.
 
     Attributes:
-      architecture: Architecture of the supernet's space.
+      architecture: Architecture of the supernet's space. None: the one of a
+        fine-tuned network.
       dataset: Name of a data set with the supernet's classes. None: the
         data set that the supernet was trained on.
       split: Split of the data set.
@@ -36,7 +37,7 @@ class Task:
         that the supernet was trained on.
     """
 
-    architecture: architecture_lib.Architecture
+    architecture: architecture_lib.Architecture | None = None
     dataset: str | None = None
     split: datasets.Split = "test"
     image_size: model_lib.ImageSize | None = None
@@ -133,14 +134,12 @@ def lines(workdir: workdir_lib.Workdir, task: Task) -> Iterator[str]:
     """
     experiment = workdir.experiment
     name = experiment.dataset if task.dataset is None else task.dataset
-    experiment.space.validate(task.architecture)
+    architecture = experiment.subnet(task.architecture)
     dataset = known_data.load(workdir, name, task.data_dir, task.max_pixels)
     if name == experiment.dataset:
         workdir.require_data(dataset, task.split)
     trained = workdir.trained(tf.distribute.get_strategy())
-    subnet = subnet_lib.inherit(
-        trained.supernet, task.architecture, task.image_size
-    )
+    subnet = subnet_lib.inherit(trained.supernet, architecture, task.image_size)
     figures = evaluate(subnet, dataset, task.split, task.batch_size)
 
     model = experiment.model
@@ -148,7 +147,7 @@ def lines(workdir: workdir_lib.Workdir, task: Task) -> Iterator[str]:
         model = dataclasses.replace(model, image_size=task.image_size)
     height, width = model.input_size
     costs = ", ".join(
-        each.text(each.measure(model, task.architecture)) for each in cost.COSTS
+        each.text(each.measure(model, architecture)) for each in cost.COSTS
     )
     yield (
         f"{name}, {task.split} split: "

@@ -91,7 +91,8 @@ class Best(tf.keras.callbacks.Callback):
     def __init__(self, folder: pathlib.Path, network: tf.keras.Model):
         super().__init__()
         self._folder = folder
-        self._accuracy = tf.Variable(-1.0, trainable=False)
+        # In the precision of what it is compared with.
+        self._accuracy = tf.Variable(-1.0, trainable=False, dtype=tf.float64)
         self._manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(network=network, accuracy=self._accuracy),
             str(folder),

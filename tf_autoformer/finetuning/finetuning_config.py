@@ -16,7 +16,7 @@ LARGEST = "largest"
 
 @dataclasses.dataclass(frozen=True)
 class InitialConfig:
-    """Where the network and its first weights come from.
+    """Origin of the network and of its first weights.
 
     Attributes:
       init: First weights. "inherited": those that a supernet holds for the
@@ -155,7 +155,7 @@ class Task:
     """Everything that decides the result of a fine-tuning.
 
     Attributes:
-      initial: Where the network and its first weights come from.
+      initial: Origin of the network and of its first weights.
       recipe: How it is trained.
       augmentation: How training images are changed.
       model: Given fields of the network.

@@ -130,6 +130,7 @@ class Finetuner:
                 f"dataset is not given; it must be, with init "
                 f"{task.initial.init}"
             )
+        files.require_writable(workdir.root)
         max_pixels = task.max_image_pixels or initial.max_image_pixels
         found = datasets.load(name, data_dir, max_pixels)
         self.dataset = _seen(found, initial)
@@ -143,28 +144,11 @@ class Finetuner:
             max_image_pixels=max_pixels,
             architecture=subnet,
         )
-        classes = initial.known_classes(name, source)
         self.steps_per_epoch = recipe.steps_per_epoch(
             self.dataset.num_examples("train")
         )
-        tf.keras.utils.set_random_seed(recipe.seed)
-        with self._strategy.scope():
-            self.network = initial_lib.network(
-                initial, self.experiment.model, classes, recipe.precision
-            )
-            taught = self.network
-            teacher = distillation.teacher(task, source, data_dir)
-            if teacher is not None:
-                taught = distillation.Student(self.network, teacher)
-            taught.compile(
-                optimizers.make(recipe, self.steps_per_epoch),
-                tf.keras.losses.CategoricalCrossentropy(from_logits=True),
-                [tf.keras.metrics.CategoricalAccuracy("accuracy")],
-            )
-        self._taught = taught
-        # Not before all is found to be in order: it binds.
-        workdir.claim(self.experiment, self.dataset)
-        files.write_json(workdir.finetuning, task.to_dict())
+        classes = initial.known_classes(name, source)
+        self.network = self._compiled(initial, classes, data_dir)
         height, width = self.experiment.model.input_size
         _LOGGER.info(
             "%s at %dx%d: %s parameters, %d of %d classes known",
@@ -176,8 +160,44 @@ class Finetuner:
             len(classes),
         )
 
+    def _compiled(
+        self,
+        initial: initial_lib.Initial,
+        classes: list[int],
+        data_dir: str | None,
+    ) -> tf.keras.Model:
+        """The network, ready to learn from the labels and a teacher."""
+        recipe = self._task.recipe
+        tf.keras.utils.set_random_seed(recipe.seed)
+        with self._strategy.scope():
+            network = initial_lib.network(
+                initial, self.experiment.model, classes, recipe.precision
+            )
+            self._taught = network
+            teacher = distillation.teacher(
+                self._task, self.dataset.source, data_dir
+            )
+            if teacher is not None:
+                self._taught = distillation.Student(network, teacher)
+            self._taught.compile(
+                optimizers.make(
+                    recipe, self.steps_per_epoch, network.trainable_variables
+                ),
+                tf.keras.losses.CategoricalCrossentropy(from_logits=True),
+                [tf.keras.metrics.CategoricalAccuracy("accuracy")],
+            )
+        return network
+
     def run(self) -> None:
-        """Takes the steps that are left, and writes the result."""
+        """Takes the steps that are left, and writes the result.
+
+        Raises:
+          InputError: The folder was made with other images, or the loss is no
+            number.
+        """
+        # Not before all is found to be in order: it binds.
+        self._workdir.claim(self.experiment, self.dataset)
+        files.write_json(self._workdir.finetuning, self._task.to_dict())
         recipe, how = self._task.recipe, self._how
         total = recipe.epochs * self.steps_per_epoch
         start = self._steps_done()

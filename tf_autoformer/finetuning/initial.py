@@ -89,7 +89,7 @@ def read(
     """Reads the network and its first weights.
 
     Args:
-      config: Where they come from.
+      config: Origin of the network and of its weights.
       data_dir: Folder of prepared data sets. None: TFDS's default.
 
     Raises:

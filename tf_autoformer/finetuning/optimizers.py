@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -77,7 +78,9 @@ def rates(
 
 
 def make(
-    recipe: finetuning_config.FinetuningConfig, steps_per_epoch: int
+    recipe: finetuning_config.FinetuningConfig,
+    steps_per_epoch: int,
+    variables: Sequence[tf.Variable],
 ) -> tf.keras.optimizers.legacy.Optimizer:
     """The optimizer of a recipe.
 
@@ -88,6 +91,7 @@ def make(
     Args:
       recipe: Optimizer, rates and length.
       steps_per_epoch: Number of steps of an epoch.
+      variables: Variables to optimize.
     """
     rate = rates(recipe, steps_per_epoch)
     decay = Scaled(rate, recipe.weight_decay)
@@ -96,11 +100,13 @@ def make(
         optimizer = AdamW(decay, learning_rate=rate, epsilon=1e-8)
     else:
         optimizer = SGDW(decay, learning_rate=rate, momentum=recipe.momentum)
-    if not recipe.ema_decay:
-        return optimizer
-    return tfa.optimizers.MovingAverage(
-        optimizer, recipe.ema_decay, dynamic_decay=True
-    )
+    if recipe.ema_decay:
+        optimizer = tfa.optimizers.MovingAverage(
+            optimizer, recipe.ema_decay, dynamic_decay=True
+        )
+    # MovingAverage cannot do it within the first step on several replicas.
+    optimizer._create_all_weights(variables)
+    return optimizer
 
 
 def use_average(
