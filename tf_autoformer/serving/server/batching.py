@@ -55,7 +55,7 @@ class Batcher:
         """The answers to the rows of a request, in their order.
 
         Raises:
-          Refusal: Too many rows wait already.
+          RequestError: Too many rows wait already.
           Exception: A row fails, alone in its batch. It is what `run` raises.
         """
         waiting = len(self._queue)

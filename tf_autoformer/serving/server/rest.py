@@ -9,7 +9,13 @@ import pathlib
 import re
 
 import tensorflow as tf
-from starlette import applications, requests, responses, routing
+from starlette import (
+    applications,
+    exceptions,
+    requests,
+    responses,
+    routing,
+)
 
 from tf_autoformer import errors
 from tf_autoformer.serving.server import request_error, tensors, versions
@@ -47,6 +53,7 @@ class Api:
             ],
             exception_handlers={
                 request_error.RequestError: _refused,
+                exceptions.HTTPException: _not_allowed,
                 tf.errors.OpError: _failed,
                 Exception: _failed,
             },
@@ -120,7 +127,7 @@ class Api:
         """The body of a request.
 
         Raises:
-          Refusal: It is larger than the limit.
+          RequestError: It is larger than the limit.
         """
         announced = request.headers.get("content-length", "0")
         chunks, size = [], 0
@@ -161,6 +168,15 @@ async def _refused(
     _: requests.Request, error: request_error.RequestError
 ) -> responses.Response:
     return responses.JSONResponse({"error": str(error)}, error.status)
+
+
+async def _not_allowed(
+    request: requests.Request, error: exceptions.HTTPException
+) -> responses.Response:
+    text = f"Malformed request: {request.method} {request.url.path}"
+    return responses.JSONResponse(
+        {"error": text}, error.status_code, error.headers
+    )
 
 
 async def _failed(_: requests.Request, error: Exception) -> responses.Response:

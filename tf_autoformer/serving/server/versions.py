@@ -138,7 +138,7 @@ class Versions:
           version: Number of the version. None: the newest.
 
         Raises:
-          Refusal: The model or the version is not served.
+          RequestError: The model or the version is not served.
         """
         served = self._served
         if (
@@ -165,7 +165,7 @@ class Versions:
           version: Number of the version. None: all.
 
         Raises:
-          Refusal: There is no such model or version.
+          RequestError: There is no such model or version.
         """
         found = {
             number: state
