@@ -25,7 +25,11 @@ BINARIES = {
     "evaluate": "Evaluates a subnet",
     "describe": "Describes an architecture",
     "measure": "Measures the latency",
+    "predict": "Classifies images",
+    "serve": "Serves the newest export",
 }
+# Flags of the folder, where it is no working folder.
+FOLDERS = {"predict": "--model: ", "serve": "--model_base: "}
 TENSORFLOW = ("tensorflow", "tensorflow_datasets", "keras")
 HEAVY = (*TENSORFLOW, "torch", "numpy", "matplotlib")
 
@@ -85,7 +89,7 @@ class LightStartTest(parameterized.TestCase):
         result = run(binary, flag)
         self.assertEmpty(result.stderr)
         self.assertIn(BINARIES[binary], result.stdout)
-        self.assertIn("--workdir: ", result.stdout)
+        self.assertIn(FOLDERS.get(binary, "--workdir: "), result.stdout)
 
     @parameterized.parameters(*BINARIES)
     def test_an_unknown_flag_is_refused(self, binary):
