@@ -1,8 +1,11 @@
 """The examples speak the protocols that they claim to."""
 
 import concurrent.futures
-import subprocess
+import contextlib
+import io
+import runpy
 import sys
+from unittest import mock
 
 import grpc
 import tensorflow as tf
@@ -49,17 +52,20 @@ class GrpcTest(absltest.TestCase):
         # More than gRPC allows by default.
         large = folder.create_file("large", b"x" * 5_000_000, "wb")
         empty = folder.create_file("empty", b"", "wb")
-        found = subprocess.run(
-            [
-                *(sys.executable, CLIENT, f"127.0.0.1:{port}", "digits"),
-                *(large.full_path, empty.full_path),
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        words = [
+            f"127.0.0.1:{port}",
+            "digits",
+            large.full_path,
+            empty.full_path,
+        ]
+        out = io.StringIO()
+        with (
+            mock.patch.object(sys, "argv", [str(CLIENT), *words]),
+            contextlib.redirect_stdout(out),
+        ):
+            runpy.run_path(str(CLIENT), run_name="__main__")
         self.assertEqual(
-            found.stdout,
+            out.getvalue(),
             f"{large.full_path}: digits 5000000 75.0%\n"
             f"{empty.full_path}: empty\n",
         )

@@ -327,6 +327,16 @@ class OptionsTest(absltest.TestCase):
             0.5,
         )
 
+    def test_what_is_not_installed_is_told(self):
+        found = options.parse(serve.Options, "--model_base=x")
+        with (
+            mock.patch.dict(sys.modules, uvicorn=None),
+            self.assertRaisesRegex(
+                errors.InputError, r"tf-autoformer\[serve\]"
+            ),
+        ):
+            serve.main(found)
+
     def test_a_mistake_is_told(self):
         with self.assertRaisesRegex(errors.InputError, "name is 'a/b'"):
             options.parse(serve.Options, "--model_base=x", "--name=a/b")

@@ -2,6 +2,7 @@
 
 import asyncio
 import pathlib
+import shutil
 import threading
 from unittest import mock
 
@@ -25,7 +26,10 @@ class VersionsTest(absltest.TestCase):
         self.held = threading.Event()
         self.held.set()
 
+        self.loads = 0
+
         def load(folder):
+            self.loads += 1
             if (folder / "saved_model.pb").read_text() == "damaged":
                 raise errors.InputError("cannot load it")
             found = mock.Mock(version=int(folder.name))
@@ -106,9 +110,14 @@ class VersionsTest(absltest.TestCase):
                 ("LOADING", "cannot load it"),
             )
             watch = asyncio.create_task(self.versions.watch(0.01))
+            await asyncio.sleep(0.1)
+            self.assertEqual(self.loads, 2)
             with self.assertLogs("tf_autoformer", "WARNING") as logs:
-                await asyncio.sleep(0.2)
+                shutil.rmtree(self.base)
+                await asyncio.sleep(0.1)
             self.assertLen(logs.output, 1)
+            self.assertEqual(await self._ask(1), (1, 1))
+            self.base.mkdir()
             self._put(2)
             while await self._ask(1) != (2, 1):
                 await asyncio.sleep(0.01)

@@ -78,9 +78,13 @@ class Versions:
         self._limits = limits
         self._served: Served | None = None
         self._states: dict[int, tuple[str, str]] = {}
+        # What a version had when it could not be loaded.
+        self._failed: frozenset[tuple[str, int, int]] | None = None
 
     async def load_newest(self) -> None:
         """Loads the newest version, unless it is served already.
+
+        A version that could not be loaded is left until its files change.
 
         The version before answers until the new one is warmed up, and then
         finishes the requests that it has.
@@ -91,8 +95,10 @@ class Versions:
         newest = self._newest()
         if self._served and self._served.model.version == newest:
             return
-        if self._states.get(newest, ("", ""))[0] != "LOADING":
-            _LOGGER.info("loading version %d", newest)
+        content = _content(self._base / str(newest))
+        if content == self._failed:
+            return
+        _LOGGER.info("loading version %d", newest)
         self._states[newest] = ("LOADING", "")
         try:
             loaded = await asyncio.to_thread(
@@ -100,6 +106,7 @@ class Versions:
             )
         except errors.InputError as error:
             self._states[newest] = ("LOADING", str(error))
+            self._failed = content
             raise
         before = self._served
         self._served = Served(loaded, self._limits)
@@ -112,9 +119,6 @@ class Versions:
     async def watch(self, seconds: float) -> None:
         """Loads new versions as they come, for ever.
 
-        A version that cannot be loaded is tried again, as it may be one that
-        is being copied.
-
         Args:
           seconds: Time between two looks at the base folder.
         """
@@ -124,7 +128,7 @@ class Versions:
             try:
                 await self.load_newest()
                 told = ""
-            except errors.InputError as error:
+            except (errors.InputError, OSError) as error:
                 if str(error) != told:
                     _LOGGER.warning("%s", error)
                 told = str(error)
@@ -215,3 +219,12 @@ class Versions:
                 "folders named by numbers, as WORKDIR/export has"
             )
         return max(numbers)
+
+
+def _content(folder: pathlib.Path) -> frozenset[tuple[str, int, int]]:
+    """Path, size and time of each file in a folder."""
+    found = []
+    for path in folder.rglob("*"):
+        status = path.stat()
+        found.append((str(path), status.st_size, status.st_mtime_ns))
+    return frozenset(found)
