@@ -6,8 +6,10 @@ A newer version that appears in the folder takes over without a gap. The page
 at / classifies a photo that is dropped there.
 """
 
+import asyncio
 import dataclasses
 import pathlib
+import re
 
 from tf_autoformer import binary, errors, rules
 
@@ -37,8 +39,8 @@ class Options:
     name: str = rules.field(
         "classifier",
         rules.Rule(
-            "a name without / and :",
-            lambda name: name != "" and not {*"/:"} & {*name},
+            "made of letters, digits, . _ and -",
+            lambda name: re.fullmatch(r"[\w.-]+", name, re.ASCII) is not None,
         ),
     )
     host: str = "127.0.0.1"
@@ -65,13 +67,15 @@ def main(options: Options) -> None:
     limits = batching.Limits(
         options.max_batch, options.batch_timeout_ms / 1e3, options.max_queue
     )
-    running.run(
-        options.model_base,
-        options.name,
-        (options.host, options.port),
-        limits,
-        options.max_body_mib * 2**20,
-        options.poll_seconds,
+    asyncio.run(
+        running.run(
+            options.model_base,
+            options.name,
+            (options.host, options.port),
+            limits,
+            options.max_body_mib * 2**20,
+            options.poll_seconds,
+        )
     )
 
 

@@ -14,7 +14,7 @@ _LOGGER = logging.getLogger(__name__)
 _KEEP_ALIVE = 60  # Seconds. A client that pauses keeps its connection.
 
 
-def run(
+async def run(
     base: pathlib.Path,
     name: str,
     address: tuple[str, int],
@@ -24,7 +24,7 @@ def run(
 ) -> None:
     """Serves the newest version until SIGTERM or SIGINT.
 
-    Requests that have arrived by then are answered.
+    Requests that it has begun to read by then are answered.
 
     Args:
       base: Folder that has a folder for each version, named by its number.
@@ -38,17 +38,6 @@ def run(
       InputError: There is no version that can be loaded, or the address is not
         free.
     """
-    asyncio.run(_run(base, name, address, limits, max_body, poll_seconds))
-
-
-async def _run(
-    base: pathlib.Path,
-    name: str,
-    address: tuple[str, int],
-    limits: batching.Limits,
-    max_body: int,
-    poll_seconds: float,
-) -> None:
     host, port = address
     try:
         listening = socket.create_server(address)
