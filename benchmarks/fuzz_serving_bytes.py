@@ -44,7 +44,7 @@ def main(options: Options) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "1"
-        _export(path)
+        export(path)
         serve = tf.saved_model.load(str(path)).signatures["serving_bytes"]
     seeds = list(encoded())
     for whole in seeds:  # Traces and warms up.
@@ -197,7 +197,7 @@ def _memory(name: str) -> int:
     return int(re.search(rf"{name}:\s+(\d+) kB", status)[1])
 
 
-def _export(path: pathlib.Path) -> None:
+def export(path: pathlib.Path) -> None:
     """Exports a small subnet with random weights."""
     from tf_autoformer.data.sources import datasets
     from tf_autoformer.serving import savedmodel

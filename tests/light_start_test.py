@@ -26,7 +26,11 @@ BINARIES = {
     "finetune": "Fine-tunes one subnet",
     "describe": "Describes an architecture",
     "measure": "Measures the latency",
+    "predict": "Classifies images",
+    "serve": "Serves the newest export",
 }
+# Flags of the folder, where it is no working folder.
+FOLDERS = {"predict": "--model: ", "serve": "--model_base: "}
 TENSORFLOW = ("tensorflow", "tensorflow_datasets", "keras")
 HEAVY = (*TENSORFLOW, "torch", "numpy", "matplotlib")
 
@@ -86,7 +90,7 @@ class LightStartTest(parameterized.TestCase):
         result = run(binary, flag)
         self.assertEmpty(result.stderr)
         self.assertIn(BINARIES[binary], result.stdout)
-        self.assertIn("--workdir: ", result.stdout)
+        self.assertIn(FOLDERS.get(binary, "--workdir: "), result.stdout)
 
     @parameterized.parameters(*BINARIES)
     def test_an_unknown_flag_is_refused(self, binary):

@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -19,7 +18,9 @@ flags.disclaim_key_flags()
 _MARK = "\ufeff"  # Some editors put it before the first line of a file.
 
 
-def run(main: Callable[[Any], None], options: type) -> None:
+def run(
+    main: Callable[..., None], options: type, takes_arguments: bool = False
+) -> None:
     """Runs a binary: its flags, then `main`. Tells failures in one line.
 
     Exits with 1 for a mistake of the user's, and with 128 and the number of
@@ -28,16 +29,18 @@ def run(main: Callable[[Any], None], options: type) -> None:
     Args:
       main: Function that takes the options and does the work of the binary.
       options: Frozen dataclass of the binary's flags. See `flag_fields`.
+      takes_arguments: Whether the command line may have words that are no
+        flags. `main` has them, a list, as its second argument.
     """
     read = flag_fields.define(options)
 
     def guarded(arguments: list[str]) -> None:
-        if len(arguments) > 1:
+        if len(arguments) > 1 and not takes_arguments:
             _fail(1, f"unexpected argument {arguments[1]!r}")
         _show_progress()
         try:
             with interruption.raised():
-                main(read())
+                main(read(), *([arguments[1:]] if takes_arguments else []))
             sys.stdout.flush()  # Here and not at exit, for a closed pipe.
         except errors.InputError as error:
             _fail(1, f"error: {error}")

@@ -9,8 +9,12 @@ import shutil
 import tempfile
 from collections.abc import Callable
 
+import tensorflow as tf
+
 from tests.helpers import commands, processes
 from tf_autoformer.data.sources import datasets
+from tf_autoformer.serving import savedmodel
+from tf_autoformer.supernet import supernet
 
 # Names the folder of all processes. A test file that runs as a program has a
 # folder of its own.
@@ -97,6 +101,28 @@ def searched() -> pathlib.Path:
 def _searched(folder: pathlib.Path) -> None:
     shutil.copytree(trained(), folder)
     _run("search", folder, *SEARCH)
+
+
+def exported() -> pathlib.Path:
+    """A folder with two versions of an export, with different weights.
+
+    It is not to be changed.
+    """
+    return _made(_exported)
+
+
+def _exported(folder: pathlib.Path) -> None:
+    from tests.helpers import tiny  # It imports this module.
+
+    source = datasets.source("digits")
+    for seed in (1, 2):
+        tf.keras.utils.set_random_seed(seed)
+        savedmodel.export(
+            supernet.Supernet(tiny.DIGITS_MODEL, tiny.SMALL_SPACE),
+            tiny.SMALL_SPACE.largest,
+            source,
+            folder / str(seed),
+        )
 
 
 def whole_recipe() -> pathlib.Path:

@@ -60,8 +60,7 @@ def decode(
 
 def _refusal(encoded: tf.Tensor) -> tf.Tensor:
     """The reason not to decode a file, string []. "" if there is none."""
-    shape = tf.cast(preprocessing.stored_shape(encoded), tf.int64)
-    height, width = tf.unstack(shape)
+    height, width = tf.unstack(preprocessing.stored_shape(encoded), num=2)
     too_large = tf.strings.format(
         "larger than the limit of {} pixels and {} to a side: {} x {}",
         (pixel_limit.PIXELS, pixel_limit.SIDE, height, width),

@@ -1,11 +1,13 @@
 """Requests that TF Serving sends to a model before it takes traffic."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+_FILE = "tf_serving_warmup_requests"
 
 
 def write(extra: pathlib.Path, image_shape: Sequence[int]) -> None:
@@ -21,8 +23,7 @@ def write(extra: pathlib.Path, image_shape: Sequence[int]) -> None:
         "serving_default": ("images", image),
         "serving_bytes": ("image_bytes", [encoded]),
     }
-    path = extra / "tf_serving_warmup_requests"
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    with tf.io.TFRecordWriter(str(extra / _FILE)) as writer:
         for signature, (name, value) in requests.items():
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = signature
@@ -31,3 +32,25 @@ def write(extra: pathlib.Path, image_shape: Sequence[int]) -> None:
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )
             writer.write(log.SerializeToString())
+
+
+def read(extra: pathlib.Path) -> Iterator[tuple[str, Mapping[str, tf.Tensor]]]:
+    """The requests that `write` or another exporter wrote.
+
+    Args:
+      extra: Folder `assets.extra` of a SavedModel.
+
+    Yields:
+      Name of a signature, and the inputs of the request by name.
+    """
+    path = extra / _FILE
+    if not path.exists():
+        return
+    for record in tf.data.TFRecordDataset(str(path)):
+        log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+        request = log.predict_log.request
+        inputs = {
+            name: tf.constant(tf.make_ndarray(value))
+            for name, value in request.inputs.items()
+        }
+        yield request.model_spec.signature_name or "serving_default", inputs

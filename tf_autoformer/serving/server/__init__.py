@@ -1,0 +1,1 @@
+"""SavedModels behind TF Serving's REST API."""
