@@ -1,4 +1,4 @@
-r"""Classifies images with an exported model.
+r"""Classifies images with an export or a fine-tuned network.
 
   python -m tf_autoformer.predict --model=WORKDIR/export/1 photo.jpg photos/
 
@@ -23,7 +23,7 @@ class Options:
     """Flags of `predict`.
 
     Attributes:
-      model: Folder of an export's version.
+      model: Folder of an export's version, or of a fine-tuned network.
       format: Form of the answers. "csv" has a row for each class of a file.
       top: Number of classes in each answer.
       batch_size: Number of images that are classified together.

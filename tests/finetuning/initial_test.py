@@ -16,7 +16,7 @@ from tf_autoformer.data.sources import source as source_lib
 from tf_autoformer.experiment import experiment as experiment_lib
 from tf_autoformer.finetuning import finetuning_config
 from tf_autoformer.finetuning import initial as initial_lib
-from tf_autoformer.serving import savedmodel
+from tf_autoformer.serving import savedmodel, served
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import extents
 from tf_autoformer.supernet import subnet as subnet_lib
@@ -102,7 +102,7 @@ class InheritedTest(tiny.WorkdirTest):
         source = dataclasses.replace(DIGITS, mean=(0.1, 0.2, 0.3))
         # The signature for files takes most of the time of an export.
         with mock.patch.object(
-            savedmodel.ServedSubnet, "_classify_bytes", lambda _, x: {"x": x}
+            served.Served, "_classify_bytes", lambda _, subnet, x: {"x": x}
         ):
             savedmodel.export(self.supernet, SUBNET, source, folder, 12)
         initial = read(init="export", export=folder)
