@@ -14,7 +14,8 @@ import pathlib
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from benchmarks import table
 from tf_autoformer import binary, errors, progress, rules
@@ -22,7 +23,6 @@ from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 
 _LOGGER = logging.getLogger(__name__)
-_HEADER = ("seed", "weights", "validation", "test")
 # Weights -> flag file of their training.
 _TRAININGS = {
     "fine-tuned": "flags/digits/finetune.flags",
@@ -52,47 +52,58 @@ class Options:
 def main(options: Options) -> None:
     """Trains what is missing, and prints the table."""
     rows = list(_rows(options))
-    print(f"| {' | '.join(_HEADER)} |")
-    print("|---|---|--:|--:|")
-    for seed, weights, *accuracies in rows:
-        print(_line(str(seed), weights, *accuracies))
-    for kind in dict.fromkeys(weights for _, weights, *_ in rows):
-        validation, test = (
-            statistics.mean(row[place] for row in rows if row[1] == kind)
-            for place in (2, 3)
-        )
-        print(_line("mean", kind, validation, test))
+    kinds = ("inherited", *_TRAININGS)
+    print(f"| seed | {' | '.join(kinds)} |")
+    print(f"|---|{'---|' * len(kinds)}")
+    for seed, row in enumerate(rows):
+        print(_line(str(seed), row))
+    means = [
+        Accuracies(*map(statistics.mean, zip(*column, strict=True)))
+        for column in zip(*rows, strict=True)
+    ]
+    print(_line("mean", means))
+    print()
+    print("Each pair is the accuracy on the validation and on the test split.")
     print()
     print(table.provenance("python -m benchmarks.finetuning"))
 
 
-def _line(seed: str, weights: str, validation: float, test: float) -> str:
-    return f"| {seed} | {weights} | {validation:.2%} | {test:.2%} |"
+class Accuracies(NamedTuple):
+    """Accuracy of a network on two splits.
+
+    Attributes:
+      validation: Accuracy on the validation split.
+      test: Accuracy on the test split.
+    """
+
+    validation: float
+    test: float
 
 
-def _rows(options: Options) -> Iterator[tuple[int, str, float, float]]:
-    """Seed, weights, and accuracy on the validation and on the test split."""
+def _line(name: str, row: Sequence[Accuracies]) -> str:
+    cells = [f"{each.validation:.2%}, {each.test:.2%}" for each in row]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _rows(options: Options) -> Iterator[list[Accuracies]]:
+    """The accuracies of a seed: inherited, and after each training."""
     subnet = architecture_lib.Architecture.load(options.architecture)
     supernet = workdir_lib.Workdir(options.supernet)
     inherited = _accuracies(supernet, subnet, options.data_dir)
     done, total = 0, options.seeds * len(_TRAININGS)
     with progress.Meter(0, total, "trainings", "fine-tuning") as meter:
         for seed in range(options.seeds):
-            yield seed, "inherited", *inherited
+            row = [inherited]
             for weights, flags in _TRAININGS.items():
-                workdir = workdir_lib.Workdir(
-                    options.output / f"{weights}_{seed}"
-                )
+                folder = options.output / f"{weights}_{seed}"
+                workdir = workdir_lib.Workdir(folder)
                 _train(options, workdir, flags, seed)
-                yield (
-                    seed,
-                    weights,
-                    *_accuracies(workdir, subnet, options.data_dir),
-                )
+                row.append(_accuracies(workdir, subnet, options.data_dir))
                 done += 1
                 meter.advance(done)
                 if meter.in_lines:
                     _LOGGER.info(meter.line(done))
+            yield row
 
 
 def _train(
@@ -116,8 +127,8 @@ def _accuracies(
     workdir: workdir_lib.Workdir,
     subnet: architecture_lib.Architecture,
     data_dir: str | None,
-) -> tuple[float, float]:
-    """Accuracy on the validation and on the test split."""
+) -> Accuracies:
+    """The accuracies of a subnet of a working folder."""
     import tensorflow as tf
 
     from tf_autoformer.evaluation import standalone
@@ -129,7 +140,7 @@ def _accuracies(
         standalone.evaluate(network, trained.dataset, split, 256).top_1
         for split in ("validation", "test")
     )
-    return validation, test
+    return Accuracies(validation, test)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Teachers: what they are asked, what they answer, what is none."""
 
 import dataclasses
+import json
 import pathlib
 
 import numpy as np
@@ -86,6 +87,37 @@ class TeacherTest(parameterized.TestCase):
         np.testing.assert_array_equal(found, wanted)
         self.assertGreater((wanted.sum(0) > 0).sum(), 2)
         self.assertGreater(np.abs(wanted - self._wanted(images)).max(), 0)
+
+    @parameterized.parameters("logits", "probabilities")
+    def test_a_soft_teachers_targets_are_its_probabilities(self, output):
+        self._save_linear(output)
+        images = _images(5, 12)
+        order = (3, 1, 0, 4, 2)
+        path = self.folder / names.LABELS_FILE
+        path.parent.mkdir()
+        path.write_text(json.dumps([str(each) for each in order]))
+        labels = tuple(map(str, range(5)))
+        soft = teacher.Teacher(
+            self.folder, source_lib.Source(labels, MEAN, STD), soft=True
+        )
+
+        found = soft.targets(tf.constant(images)).numpy()
+
+        answer = _as_pixels(images).reshape([5, -1]) @ _weights(12)
+        if output == "logits":
+            answer = np.exp(answer - answer.max(1, keepdims=True))
+            answer /= answer.sum(1, keepdims=True)
+        np.testing.assert_allclose(
+            found[:, list(order)], answer, rtol=1e-3, atol=1e-6
+        )
+
+    def test_a_soft_teacher_must_say_what_it_answers(self):
+        self._save_linear("anything")
+        labels = tuple(map(str, range(5)))
+        with self.assertRaisesRegex(errors.InputError, "logits or probab"):
+            teacher.Teacher(
+                self.folder, source_lib.Source(labels, MEAN, STD), soft=True
+            )
 
     @parameterized.parameters(8, 20)
     def test_images_of_another_size_are_resized_as_pillow_does(self, side):
