@@ -18,7 +18,7 @@ ANSWERS = [
 
 
 class ServeLoadTest(absltest.TestCase):
-    def _outcome(self, status: int, answers) -> str:
+    def _end_of(self, status: int, answers) -> str:
         """What is found of a request for two images, answered so."""
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -64,7 +64,7 @@ class ServeLoadTest(absltest.TestCase):
             (0, [], "lost (RemoteDisconnected("),
         ):
             with self.subTest(outcome):
-                self.assertStartsWith(self._outcome(status, answers), outcome)
+                self.assertStartsWith(self._end_of(status, answers), outcome)
 
     def test_answers_that_could_be_confused_are_refused(self):
         serve_load.require_distinct([ANSWERS])

@@ -34,7 +34,7 @@ class BatcherTest(absltest.TestCase):
             finally:
                 batcher.close()
 
-        return asyncio.run(main())
+        return asyncio.run(asyncio.wait_for(main(), 30))
 
     def test_concurrent_requests_share_batches(self):
         requests = [[number] for number in range(8)]
@@ -94,7 +94,7 @@ class BatcherTest(absltest.TestCase):
             self.assertEqual(await batcher.answers([9]), [18])
             batcher.close()
 
-        asyncio.run(main())
+        asyncio.run(asyncio.wait_for(main(), 30))
 
     def test_a_request_that_is_given_up_is_not_computed(self):
         async def main():
@@ -106,7 +106,7 @@ class BatcherTest(absltest.TestCase):
             self.assertEqual(await batcher.answers([2]), [4])
             batcher.close()
 
-        asyncio.run(main())
+        asyncio.run(asyncio.wait_for(main(), 30))
         self.assertEqual(self.batches, [[2]])
 
 

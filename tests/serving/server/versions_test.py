@@ -68,7 +68,7 @@ class VersionsTest(absltest.TestCase):
             self.assertEqual(await self._ask(1), (10, 1))
             self.assertEqual(self._states(), {"10": "AVAILABLE"})
 
-        asyncio.run(main())
+        asyncio.run(asyncio.wait_for(main(), 30))
 
     def test_a_request_keeps_its_version_while_another_takes_over(self):
         async def main():
@@ -90,7 +90,7 @@ class VersionsTest(absltest.TestCase):
             tasks = asyncio.all_tasks() - {asyncio.current_task()}
             self.assertLen(tasks, len(self._workers()))
 
-        asyncio.run(main())
+        asyncio.run(asyncio.wait_for(main(), 30))
 
     def _workers(self):
         (batcher,) = self.versions._served._batchers.values()
@@ -146,7 +146,7 @@ class VersionsTest(absltest.TestCase):
                 ):
                     self.versions.status(name, version)
 
-        asyncio.run(main())
+        asyncio.run(asyncio.wait_for(main(), 30))
 
     def test_a_base_without_versions_is_refused(self):
         with self.assertRaisesRegex(errors.InputError, "holds no version"):
