@@ -72,6 +72,7 @@ class VersionsTest(absltest.TestCase):
 
     def test_a_request_keeps_its_version_while_another_takes_over(self):
         async def main():
+            before = asyncio.all_tasks()
             self._put(1)
             await self.versions.load_newest()
             self.held.clear()
@@ -87,8 +88,8 @@ class VersionsTest(absltest.TestCase):
             self.assertEqual(self._states(), {"2": "AVAILABLE", "1": "END"})
             # Only the tasks of the second version are left.
             await asyncio.sleep(0.05)
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            self.assertLen(tasks, len(self._workers()))
+            tasks = asyncio.all_tasks() - before
+            self.assertEqual(tasks, {*self._workers()})
 
         asyncio.run(asyncio.wait_for(main(), 30))
 
