@@ -14,6 +14,7 @@ from tf_autoformer import errors, interruption
 from tf_autoformer.data import pipeline
 from tf_autoformer.data.sources import datasets
 from tf_autoformer.evaluation import accuracy
+from tf_autoformer.experiment import teacher
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.supernet import compilation, parts
 from tf_autoformer.training import (
@@ -23,7 +24,6 @@ from tf_autoformer.training import (
     run_config,
     step,
     summaries,
-    teacher,
 )
 
 BATCH = 64
