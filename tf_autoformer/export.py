@@ -1,4 +1,4 @@
-r"""Exports subnets of a trained supernet: as SavedModel, for TFLite, as ONNX.
+r"""Exports any architecture of a trained supernet, for several runtimes.
 
   python -m tf_autoformer.export --workdir=DIR --architecture=FILE.json \
       --export_dir=OUT --format=savedmodel,onnx

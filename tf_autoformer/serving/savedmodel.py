@@ -49,7 +49,7 @@ def export(
       folder: Folder to make. TF Serving takes its name as the version number.
       image_size: Input size in pixels. See `subnet.inherit`.
       origin: Facts for the model card. None: nothing is known.
-      formats: What the folder consists of. None: a SavedModel.
+      formats: Formats to write. None: a SavedModel.
 
     Raises:
       InputError: The architecture is outside the space, the image size is no
@@ -58,7 +58,7 @@ def export(
     """
     subnet = subnet_lib.inherit(supernet, architecture, image_size)
     served = served_lib.of_model(subnet, source)
-    model = _resized(supernet.model, served)
+    model = _resized(supernet.model, image_size)
     origin = origin or model_card.Origin()
     card = model_card.content(architecture, model, source, origin)
     with _new_folder(folder) as partial:
@@ -101,7 +101,7 @@ def export_elastic(
         shared.image_shape,
         source,
     )
-    model = _resized(supernet.model, served)
+    model = _resized(supernet.model, image_size)
     origin = origin or model_card.Origin()
     cards = [
         model_card.content(each, model, source, origin)
@@ -124,11 +124,12 @@ def export_elastic(
 
 
 def _resized(
-    model: model_lib.ModelConfig, served: served_lib.Served
+    model: model_lib.ModelConfig, image_size: model_lib.ImageSize | None
 ) -> model_lib.ModelConfig:
     """The fixed part of the network, with the size exported for."""
-    height, width, _ = served.image_shape
-    return dataclasses.replace(model, image_size=(height, width))
+    if image_size is None:
+        return model
+    return dataclasses.replace(model, image_size=image_size)
 
 
 @contextlib.contextmanager
