@@ -12,7 +12,7 @@ import tensorflow as tf
 from absl.testing import absltest, parameterized
 
 from tests.helpers import options, shared
-from tf_autoformer import errors, export
+from tf_autoformer import errors, export, files
 from tf_autoformer.data import pipeline, preprocessing
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
@@ -77,6 +77,24 @@ class OptionsTest(parameterized.TestCase):
         path.write_text(json.dumps(SUBNET.to_dict()))
         with self.assertRaisesRegex(errors.InputError, "only one of"):
             _parse("--architectures=a.json", f"--architecture={path}")
+
+
+class AccuracyTest(absltest.TestCase):
+    def test_the_card_has_what_a_search_or_a_fine_tuning_measured(self):
+        searched = workdir_lib.Workdir(shared.searched())
+        folder = searched.search("default")
+        step = files.read_json(folder.config)["checkpoint_step"]
+        line = json.loads(folder.candidates.read_text().splitlines()[3])
+        subnet = architecture_lib.Architecture.from_dict(line["architecture"])
+        accuracy = export._accuracy(searched, subnet, step)
+        self.assertEqual(accuracy, line["accuracy"])
+        self.assertIsNone(export._accuracy(searched, subnet, step + 1))
+        other = architecture_lib.Architecture(1, 1, (1,), (1.0,))
+        self.assertIsNone(export._accuracy(searched, other, step))
+
+        tuned = workdir_lib.Workdir(self.create_tempdir().full_path)
+        files.write_json(tuned.result, {"validation_accuracy": 0.5})
+        self.assertEqual(export._accuracy(tuned, subnet, 0), 0.5)
 
 
 class FormatsTest(absltest.TestCase):
@@ -170,6 +188,7 @@ class FormatsTest(absltest.TestCase):
         self.assertEqual(json.loads(metadata["labels"]), digits)
         card = json.loads(metadata["model_card"])
         self.assertEqual(card["architecture"], SUBNET.to_dict())
+        self.assertEqual(card["formats"], ["onnx", "tflite"])
 
     def test_several_subnets_share_a_saved_model(self):
         subnets = (SUBNET, *OTHERS)

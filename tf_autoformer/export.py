@@ -10,7 +10,7 @@ import dataclasses
 import pathlib
 from typing import Any, Literal
 
-from tf_autoformer import binary, errors, rules, shared_options
+from tf_autoformer import binary, errors, files, rules, shared_options
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
@@ -94,7 +94,10 @@ def main(options: Options) -> None:
     formats.require(options.format)
     savedmodel.require_free(options.export_dir)
     trained = workdir.trained(tf.distribute.get_strategy(), options.data_dir)
-    origin = model_card.Origin(experiment.dataset)
+    accuracy = None
+    if options.image_size is None:
+        accuracy = _accuracy(workdir, subnets[0], trained.step)
+    origin = model_card.Origin(experiment.dataset, accuracy)
     where = trained.source, options.export_dir, options.image_size, origin
     if options.architectures is not None:
         savedmodel.export_elastic(trained.supernet, subnets, *where)
@@ -102,6 +105,19 @@ def main(options: Options) -> None:
     images = _calibration(options, trained)
     wanted = formats.Formats(options.format, options.quantization, images)
     savedmodel.export(trained.supernet, *subnets, *where, wanted)
+
+
+def _accuracy(
+    workdir: workdir_lib.Workdir,
+    subnet: architecture_lib.Architecture,
+    step: int,
+) -> float | None:
+    """The validation accuracy that was measured before, for the card."""
+    if workdir.result.exists():
+        return files.read_json(workdir.result)["validation_accuracy"]
+    from tf_autoformer.evolution import search_config
+
+    return search_config.known_accuracy(workdir, subnet, step)
 
 
 def _calibration(options: Options, trained: Any) -> list[Any]:

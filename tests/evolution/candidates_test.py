@@ -123,6 +123,24 @@ class CandidateFileTest(parameterized.TestCase):
         ):
             candidates.CandidateFile(self.path, (latency,))
 
+    def test_the_accuracy_of_one_is_found_while_a_line_is_written(self):
+        stopped = dataclasses.replace(FIRST, images=3)
+        text = self._write()
+        self.assertEqual(
+            candidates.accuracy_of(self.path, SECOND.architecture),
+            SECOND.accuracy,
+        )
+        torn = text + text[:9]
+        self.path.write_text(torn)
+        found = candidates.accuracy_of(self.path, THIRD.architecture)
+        self.assertEqual(found, THIRD.accuracy)
+        self.assertEqual(self.path.read_text(), torn)
+
+        other = self.path.with_name("other.jsonl")
+        self.assertIsNone(candidates.accuracy_of(other, FIRST.architecture))
+        candidates.CandidateFile(other).append(stopped)
+        self.assertIsNone(candidates.accuracy_of(other, FIRST.architecture))
+
     def test_a_last_line_torn_anywhere_is_dropped_and_the_file_mended(self):
         text = self._write()
         whole = text[: text[:-1].rindex("\n") + 1]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from absl.testing import absltest
 
 from tests.helpers import commands, eager, tiny
-from tf_autoformer import errors, progress, search
+from tf_autoformer import errors, files, progress, search
 from tf_autoformer.data.augmentation import augmentation_config
 from tf_autoformer.evaluation import standalone
 from tf_autoformer.experiment import completion
@@ -85,7 +85,7 @@ class FinetuningTest(tiny.WorkdirTest):
             [path.name for path in whole.root.iterdir()],
             [
                 *("config.json", "data.json", "finetuning.json", ".lock"),
-                *("checkpoints", "tensorboard"),
+                *("checkpoints", "result.json", "tensorboard"),
             ],
         )
         self._check_folder(whole)
@@ -105,6 +105,8 @@ class FinetuningTest(tiny.WorkdirTest):
         with eager.steps():
             lines = list(standalone.lines(workdir, task))
         self.assertRegex(lines[0], "^digits, validation split: 288 images at 8")
+        accuracy = files.read_json(workdir.result)["validation_accuracy"]
+        self.assertIn(f"{accuracy:.2%}", "\n".join(lines))
 
         smallest = tiny.SPACE.smallest
         with self.assertRaisesRegex(errors.InputError, "leave it out"):

@@ -49,6 +49,22 @@ class ModelCardTest(absltest.TestCase):
         self.assertIn("| validation accuracy | not measured |", text)
         self.assertIn("| data set | unknown |", text)
 
+    def test_commands_are_of_what_was_exported(self):
+        source = datasets.source("digits")
+        network = (SUBNET, tiny.DIGITS_MODEL, source, model_card.Origin())
+        for formats, has_commands in (
+            (("savedmodel", "onnx"), True),
+            (("onnx",), False),
+        ):
+            extra = pathlib.Path(self.create_tempdir().full_path)
+            card = model_card.content(*network, formats)
+            self.assertEqual(card["formats"], list(formats))
+            model_card.write(extra, card)
+            text = (extra / "model_card.md").read_text()
+            self.assertEqual("tf_autoformer.serve" in text, has_commands)
+            self.assertEqual("The models take RGB" in text, not has_commands)
+            self.assertIn("## Licence", text)
+
 
 if __name__ == "__main__":
     absltest.main()

@@ -1,5 +1,6 @@
 """Files of candidates: the search's record, which is its memory, and fronts."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -78,6 +79,27 @@ class CandidateFile:
             self._path.open("a") as file,
         ):
             file.write(json.dumps(_to_dict(candidate)) + "\n")
+
+
+def accuracy_of(
+    path: str | os.PathLike[str], architecture: architecture_lib.Architecture
+) -> float | None:
+    """The accuracy of one candidate in a file, which a search may be writing.
+
+    Args:
+      path: Path of a `CandidateFile`, which need not exist.
+      architecture: Architecture of the candidate.
+
+    Returns:
+      The accuracy in [0, 1]. None if it was not evaluated on all images.
+    """
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path(path).read_bytes().splitlines():
+            with contextlib.suppress(*_DAMAGE):
+                found = _parse(files.parse_json(line))
+                if found.architecture == architecture and found.images is None:
+                    return found.accuracy
+    return None
 
 
 def write_front(

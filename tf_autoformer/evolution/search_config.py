@@ -1,5 +1,6 @@
 """What the folder of a search remembers: configuration, best and front."""
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -98,6 +99,29 @@ def require_weights(folder: workdir_lib.SearchFolder, step: int) -> None:
             f"they are those of step {step}; search again with another --name "
             "and --version"
         )
+
+
+def known_accuracy(
+    workdir: workdir_lib.Workdir, architecture: Architecture, step: int
+) -> float | None:
+    """The validation accuracy that a search of these weights has measured.
+
+    Args:
+      workdir: Working folder of the supernet.
+      architecture: Architecture of a subnet with inherited weights.
+      step: Training step of the weights.
+
+    Returns:
+      The accuracy in [0, 1]. None if no search has measured it.
+    """
+    for path in sorted(workdir.root.glob("search/*/config.json")):
+        folder = workdir.search(path.parent.name)
+        with contextlib.suppress(errors.InputError):  # Of other weights.
+            require_weights(folder, step)
+            found = candidates.accuracy_of(folder.candidates, architecture)
+            if found is not None:
+                return found
+    return None
 
 
 def load_best(folder: workdir_lib.SearchFolder) -> Architecture | None:

@@ -77,6 +77,7 @@ class Workdir:
       checkpoints: Folder of the checkpoints.
       logs: Folder of all TensorBoard logs.
       finetuning: JSON file of how a fine-tuned network was made.
+      result: JSON file of the validation accuracy of a fine-tuned network.
       backup: Folder of the state of a fine-tuning that is not finished.
       best: Folder of the best weights of a fine-tuning that is not finished.
     """
@@ -89,6 +90,7 @@ class Workdir:
         self.checkpoints = self.root / "checkpoints"
         self.logs = self.root / "tensorboard"
         self.finetuning = self.root / "finetuning.json"
+        self.result = self.root / "result.json"
         self.backup = self.root / "backup"
         self.best = self.root / "best"
 

@@ -243,6 +243,14 @@ class Finetuner:
             optimizers.use_average(self._taught.optimizer, self.network)
         else:
             best.restore()
+        accuracy = self._taught.evaluate(
+            self._validation(), verbose=0, return_dict=True
+        )["accuracy"]
+        _LOGGER.info("validation accuracy %.2f%%", 100 * accuracy)
+        # Before the weights, whose presence says that all is done.
+        files.write_json(
+            self._workdir.result, {"validation_accuracy": accuracy}
+        )
         self._write()
 
     def _steps_done(self) -> int:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,8 +13,6 @@ from tf_autoformer import files
 from tf_autoformer.serving import served as served_lib
 from tf_autoformer.serving import tflite, warmup
 
-Format = Literal["savedmodel", "tflite", "onnx"]
-NAMES: tuple[str, ...] = get_args(Format)
 TFLITE_FILE, ONNX_FILE = "model.tflite", "model.onnx"
 
 
@@ -23,7 +21,7 @@ class Formats:
     """What an export consists of.
 
     Attributes:
-      names: Names of the formats.
+      names: Names of the formats: "savedmodel", "tflite" and "onnx".
       quantization: Precision of the TFLite model.
       images: Images that "int8" is calibrated with, float32
         [1, height, width, 3] in [0, 1].

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from tf_autoformer import files
@@ -33,6 +34,7 @@ def content(
     model: model_lib.ModelConfig,
     source: source_lib.Source,
     origin: Origin,
+    formats: Sequence[str] = ("savedmodel",),
 ) -> dict[str, Any]:
     """The card as JSON.
 
@@ -41,6 +43,7 @@ def content(
       model: Fixed part of the network, with the size exported for.
       source: Classes and pixels that the subnet knows.
       origin: Data set and accuracy.
+      formats: Formats of the export.
     """
     height, width = model.input_size
     return {
@@ -60,6 +63,7 @@ def content(
             "max_pixels": pixel_limit.PIXELS,
             "max_side": pixel_limit.SIDE,
         },
+        "formats": list(formats),
         "license": "Apache-2.0",
     }
 
@@ -88,12 +92,6 @@ def _text(card: dict[str, Any]) -> str:
         f"| {each.help} | {each.number(card[each.name])} |"
         for each in cost.COSTS
     )
-    crop = card["preprocessing"]["crop"]
-    cropped = (
-        "resized to it"
-        if crop is None
-        else f"resized, and cropped to the {crop:.1%} in the centre"
-    )
     return f"""# Image classifier
 
 A vision transformer: a subnet of an AutoFormer supernet, with its weights.
@@ -110,8 +108,29 @@ A vision transformer: a subnet of an AutoFormer supernet, with its weights.
 | validation accuracy | {measured} |
 | classes | {len(labels)}: {classes} |
 
-`serving_bytes` takes JPEG, PNG, GIF and BMP files, turns them upright as EXIF
-says, and decodes at most {card["preprocessing"]["max_pixels"]:,} pixels.
+{_use(card)}
+## Licence
+
+The code that made this model has the Apache License 2.0. The terms of the data
+set apply to the weights as well.
+"""
+
+
+def _use(card: dict[str, Any]) -> str:
+    """How the export is used, in Markdown."""
+    crop = card["preprocessing"]["crop"]
+    cropped = (
+        "resized to it"
+        if crop is None
+        else f"resized, and cropped to the {crop:.1%} in the centre"
+    )
+    if "savedmodel" not in card["formats"]:
+        return f"""The models take RGB pixels in [0, 1] of the size above,
+float32 [batch, height, width, 3]. The training's images were {cropped}.
+"""
+    most = card["preprocessing"]["max_pixels"]
+    return f"""`serving_bytes` takes JPEG, PNG, GIF and BMP files, turns them
+upright as EXIF says, and decodes at most {most:,} pixels.
 An image is {cropped}. The output
 `errors` has the reason where a file could not be read. `serving_default` takes
 RGB pixels in [0, 1] of the size above.
@@ -124,9 +143,4 @@ The folder of this version is VERSION below, the folder that holds it is BASE.
     python -m tf_autoformer.serve --model_base=BASE
     docker run -p 8501:8501 -v BASE:/models/classifier \\
         -e MODEL_NAME=classifier tensorflow/serving
-
-## Licence
-
-The code that made this model has the Apache License 2.0. The terms of the data
-set apply to the weights as well.
 """

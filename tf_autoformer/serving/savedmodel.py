@@ -60,11 +60,12 @@ def export(
     served = served_lib.of_model(subnet, source)
     model = _resized(supernet.model, image_size)
     origin = origin or model_card.Origin()
-    card = model_card.content(architecture, model, source, origin)
+    formats = formats or formats_lib.Formats()
+    card = model_card.content(
+        architecture, model, source, origin, formats.names
+    )
     with _new_folder(folder) as partial:
-        formats_lib.write(
-            partial, served, formats or formats_lib.Formats(), card
-        )
+        formats_lib.write(partial, served, formats, card)
         files.write_json(
             partial / _EXTRA / "architecture.json", architecture.to_dict()
         )
