@@ -15,6 +15,7 @@ from tests.helpers import options, shared
 from tf_autoformer import errors, export, files
 from tf_autoformer.data import pipeline, preprocessing
 from tf_autoformer.experiment import workdir as workdir_lib
+from tf_autoformer.serving import warmup
 from tf_autoformer.space import architecture as architecture_lib
 
 SUBNET = architecture_lib.Architecture(32, 2, (1, 2), (2.0, 0.5))
@@ -95,6 +96,10 @@ class AccuracyTest(absltest.TestCase):
         tuned = workdir_lib.Workdir(self.create_tempdir().full_path)
         files.write_json(tuned.result, {"validation_accuracy": 0.5})
         self.assertEqual(export._accuracy(tuned, subnet, 0), 0.5)
+        for values in ({}, [], {"validation_accuracy": "1"}):
+            files.write_json(tuned.result, values)
+            with self.assertRaisesRegex(errors.InputError, "result.json"):
+                export._accuracy(tuned, subnet, 0)
 
 
 class FormatsTest(absltest.TestCase):
@@ -210,6 +215,8 @@ class FormatsTest(absltest.TestCase):
                 answer["logits"][0], self.logits[each][0], atol=0.1
             )
         self._check(signatures["serving_default"](images=images), SUBNET, 1e-5)
+        warm = [name for name, _ in warmup.read(folder / "assets.extra")]
+        self.assertCountEqual(warm, signatures)
         alone = self._export("alone", [SUBNET])
         self.assertLess(_size(folder), 1.05 * _size(alone))
 

@@ -10,7 +10,7 @@ import dataclasses
 import pathlib
 from typing import Any, Literal
 
-from tf_autoformer import binary, errors, files, rules, shared_options
+from tf_autoformer import binary, errors, rules, shared_options
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
@@ -95,7 +95,7 @@ def main(options: Options) -> None:
     savedmodel.require_free(options.export_dir)
     trained = workdir.trained(tf.distribute.get_strategy(), options.data_dir)
     accuracy = None
-    if options.image_size is None:
+    if options.image_size is None and options.quantization == "none":
         accuracy = _accuracy(workdir, subnets[0], trained.step)
     origin = model_card.Origin(experiment.dataset, accuracy)
     where = trained.source, options.export_dir, options.image_size, origin
@@ -113,8 +113,9 @@ def _accuracy(
     step: int,
 ) -> float | None:
     """The validation accuracy that was measured before, for the card."""
-    if workdir.result.exists():
-        return files.read_json(workdir.result)["validation_accuracy"]
+    accuracy = workdir.validation_accuracy
+    if accuracy is not None:
+        return accuracy
     from tf_autoformer.evolution import search_config
 
     return search_config.known_accuracy(workdir, subnet, step)

@@ -7,6 +7,7 @@ Prints a table, JSON or CSV. Exits with 1 if a file could not be read.
 
 import contextlib
 import dataclasses
+import io
 import logging
 import pathlib
 import sys
@@ -41,6 +42,9 @@ def main(options: Options, arguments: Sequence[str]) -> None:
     from tf_autoformer.serving import classifier, prediction, prediction_text
 
     paths = prediction.find(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name of a file need not be text.
+        sys.stdout.reconfigure(errors="surrogateescape")
     failed = 0
 
     def told() -> Iterator[prediction.Prediction]:

@@ -44,8 +44,14 @@ def main(options: Options) -> None:
         workdir.export(options.version),
         options.data_dir,
         options.dataset_name,
-        () if measured is None else (bound.predicted(measured),),
-        bound.measured(workdir.search(options.name).latency, measured),
+        *(
+            ()
+            if measured is None
+            else (
+                (bound.predicted(measured),),
+                bound.measured(workdir.search(options.name).latency, measured),
+            )
+        ),
     )
     for line in result.lines():
         print(line, flush=True)

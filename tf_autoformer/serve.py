@@ -43,7 +43,7 @@ class Options:
             lambda name: re.fullmatch(r"[\w.-]+", name, re.ASCII) is not None,
         ),
     )
-    host: str = "127.0.0.1"
+    host: str = rules.field("127.0.0.1", rules.Rule("an address", bool))
     port: int = rules.field(8501, rules.between(0, 65_535))
     max_batch: int = rules.field(32, rules.between(1, 10_000))
     batch_timeout_ms: float = rules.field(2.0, rules.between(0, 10_000))
@@ -58,8 +58,8 @@ def main(options: Options) -> None:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise errors.InputError(
-            "serve needs uvicorn and starlette: pip install 'tf-autoformer["
-            "serve]'"
+            "serve needs uvicorn and starlette; pip install '.[serve]' in the "
+            "clone gets them"
         ) from error
     # Late, so that flags are read and explained without TensorFlow.
     from tf_autoformer.serving.server import batching, running

@@ -25,6 +25,10 @@ RUN = finetuning_config.RunConfig(
 )
 
 
+class Crash(BaseException):
+    """The end of a process."""
+
+
 class FinetuningTest(tiny.WorkdirTest):
     def setUp(self):
         super().setUp()
@@ -76,9 +80,22 @@ class FinetuningTest(tiny.WorkdirTest):
         whole = self.run_in("whole")
         with self.crash_after(3):  # Within the second epoch.
             self.run_in("broken")
+        with (
+            mock.patch.object(
+                callbacks.Progress, "on_test_begin", side_effect=Crash
+            ),
+            self.assertLogs("tf_autoformer", "INFO") as logs,
+            self.assertRaises(Crash),
+        ):
+            self.run_in("broken")
+        self.assertIn("continuing at step 3 of 4", "\n".join(logs.output))
+        # Only the last epoch's evaluation is left.
         with self.assertLogs("tf_autoformer", "INFO") as logs:
             broken = self.run_in("broken")
-        self.assertIn("continuing at step 3 of 4", "\n".join(logs.output))
+        text = "\n".join(logs.output)
+        self.assertIn("continuing at step 4 of 4", text)
+        self.assertIn("epoch 2  validation accuracy", text)
+        self.assertEqual(broken.validation_accuracy, whole.validation_accuracy)
         commands.check_same_checkpoint(broken.root, whole.root)
 
         self.assertCountEqual(
@@ -160,6 +177,39 @@ class FinetuningTest(tiny.WorkdirTest):
             errors.InputError, "the loss of step 6 is nan; lower learning_rate"
         ):
             shown.on_train_batch_end(5, {"loss": np.nan})
+        # Nor is it kept at the end of an epoch.
+        shown.on_epoch_end(0, {"loss": 1.0, "val_loss": 2.0})
+        for logs in ({"loss": np.nan}, {"loss": 1.0, "val_loss": np.inf}):
+            with self.assertRaisesRegex(
+                errors.InputError, "loss of epoch 2 is (nan|inf)"
+            ):
+                shown.on_epoch_end(1, logs)
+
+    def test_the_last_epoch_is_always_evaluated(self):
+        with mock.patch.object(
+            tf.keras.Model, "fit", autospec=True, side_effect=Crash
+        ) as fitted:
+            for every, due in ((2, [2, 4, 5]), (9, [5]), (1, [1, 2, 3, 4, 5])):
+                how = dataclasses.replace(RUN, evaluate_every=every)
+                recipe = dataclasses.replace(self.task.recipe, epochs=5)
+                workdir = workdir_lib.Workdir(self.folder / f"due_{every}")
+                with self.assertRaises(Crash):
+                    fit.run(
+                        dataclasses.replace(self.task, recipe=recipe),
+                        workdir,
+                        self.data_dir,
+                        how,
+                    )
+                self.assertEqual(
+                    fitted.call_args.kwargs["validation_freq"], due
+                )
+
+    def test_what_is_refused_leaves_no_file(self):
+        task = dataclasses.replace(self.task, model={"patch_size": 2})
+        folder = self.folder / "refused"
+        with self.assertRaisesRegex(errors.InputError, "patch_size is 2"):
+            fit.run(task, workdir_lib.Workdir(folder), self.data_dir, RUN)
+        self.assertFalse(folder.exists())
 
 
 if __name__ == "__main__":

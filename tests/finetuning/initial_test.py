@@ -119,7 +119,9 @@ class InheritedTest(tiny.WorkdirTest):
             atol=1e-5,
         )
         (folder / names.NETWORK_FILE).unlink()
-        with self.assertRaisesRegex(errors.InputError, "cannot read .*network"):
+        with self.assertRaisesRegex(
+            errors.InputError, "must be an export of one subnet"
+        ):
             read(init="export", export=folder)
 
 

@@ -104,6 +104,15 @@ class BoundTest(absltest.TestCase):
         self.assertEqual(measured, given.latencies | {itself: 0.5})
         self.assertGreater(given.latencies[itself], 0.5)
 
+        # Without predictions, measured values would have no column.
+        with (
+            mock.patch.object(report_lib, "Report") as made,
+            mock.patch.object(compilation, "use"),
+        ):
+            made.return_value.lines.return_value = []
+            report.main(report.Options(workdir=workdir.root))
+        self.assertLen(made.call_args.args, 5)
+
 
 def candidate(number: int) -> selection.Candidate:
     """The candidate of this rank, from 0. It is predicted to have 2 ms."""

@@ -8,10 +8,11 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tf_autoformer import errors, files
+from tf_autoformer import errors, files, rules
 from tf_autoformer.data.sources import names
 from tf_autoformer.experiment import data_record as record_lib
 from tf_autoformer.experiment import experiment as experiment_lib
+from tf_autoformer.space import parsing
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -97,6 +98,24 @@ class Workdir:
     def log(self, name: str) -> pathlib.Path:
         """Folder of the TensorBoard log of this name."""
         return self.logs / name
+
+    @property
+    def validation_accuracy(self) -> float | None:
+        """The accuracy of a fine-tuned network in [0, 1]. None: of others.
+
+        Raises:
+          InputError: Its file is damaged.
+        """
+        if not self.result.exists():
+            return None
+        name = "validation_accuracy"
+        with errors.about(self.result):
+            values = parsing.fields(
+                "a result", files.read_json(self.result), [name]
+            )
+            accuracy = parsing.typed(name, values[name], float)
+            rules.require(name, accuracy, rules.SHARE)
+        return accuracy
 
     def search(self, name: str) -> SearchFolder:
         """The folder of the search of this name."""

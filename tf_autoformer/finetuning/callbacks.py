@@ -59,14 +59,17 @@ class Progress(tf.keras.callbacks.Callback):
         if not told and self._taken % self._backup_every:
             return
         loss = float(logs["loss"])
-        if not np.isfinite(loss):
-            raise errors.InputError(
-                f"the loss of step {step} is {loss}; lower learning_rate, and "
-                "use another workdir"
-            )
+        _require_finite(f"the loss of step {step}", loss)
         if told and self._meter.in_lines:
             line = self._meter.line(step * self._batch_size)
             _LOGGER.info("step %d  loss %.4f  %s", step, loss, line)
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in ("loss", "val_loss"):
+            if name in (logs or {}):
+                _require_finite(
+                    f"{name} of epoch {epoch + 1}", float(logs[name])
+                )
 
     def on_test_begin(self, logs=None):
         self._pause()
@@ -76,6 +79,13 @@ class Progress(tf.keras.callbacks.Callback):
 
     def _pause(self, units: int = 0) -> None:
         self._paused.enter_context(self._meter.paused(units))
+
+
+def _require_finite(what: str, loss: float) -> None:
+    if not np.isfinite(loss):
+        raise errors.InputError(
+            f"{what} is {loss}; lower learning_rate, and use another workdir"
+        )
 
 
 class Best(tf.keras.callbacks.Callback):
@@ -119,7 +129,39 @@ class Best(tf.keras.callbacks.Callback):
             with weights.worded(self._folder, "save"):
                 self._manager.save()
 
+    @property
+    def accuracy(self) -> float:
+        """The best validation accuracy in [0, 1]. Below 0: there is none."""
+        return float(self._accuracy)
+
     def restore(self) -> None:
         """Gives the network its best weights, if there was an evaluation."""
         with weights.worded(self._folder, "restore"):
             self._manager.restore_or_initialize()
+
+
+class Missed(tf.keras.callbacks.Callback):
+    """Evaluates the epoch after which a run was stopped.
+
+    Keras goes on with the next epoch, though the last one may not have been
+    evaluated. It comes after the callback that restores the backup.
+
+    Args:
+      best: Callback that keeps the best weights.
+      validation: Batches of the validation split.
+      epoch: Number of the epoch, from 0.
+    """
+
+    def __init__(self, best: Best, validation: tf.data.Dataset, epoch: int):
+        super().__init__()
+        self._best = best
+        self._validation = validation
+        self._epoch = epoch
+
+    def on_train_begin(self, logs=None):
+        found = self.model.evaluate(
+            self._validation, verbose=0, return_dict=True
+        )
+        self._best.on_epoch_end(
+            self._epoch, {"val_accuracy": found["accuracy"]}
+        )

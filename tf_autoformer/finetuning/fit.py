@@ -49,15 +49,15 @@ def run(
     if (workdir.checkpoints / "checkpoint").exists():
         _LOGGER.info("%s is fine-tuned already", workdir.root)
         return
-    with (
-        workdir.lock(),
-        interruption.explained(
-            lambda: "interrupted; the same command goes on from the last backup"
-        ),
+    with interruption.explained(
+        lambda: "interrupted; the same command goes on from the last backup"
     ):
-        Finetuner(
+        # Whatever it refuses leaves nothing behind.
+        finetuner = Finetuner(
             task, workdir, data_dir, how or finetuning_config.RunConfig()
-        ).run()
+        )
+        with workdir.lock():
+            finetuner.run()
 
 
 def _require_same(
@@ -209,6 +209,14 @@ class Finetuner:
         )
         size = recipe.batch_size
         best = callbacks.Best(self._workdir.best, self.network)
+        every, last = how.evaluate_every, recipe.epochs
+        due = sorted({*range(every, last + 1, every), last})
+        # With an average, the best of the other weights is of no use.
+        kept = [] if recipe.ema_decay else [best]
+        missed = []
+        epoch, step = divmod(start, self.steps_per_epoch)
+        if kept and not step and epoch in due:
+            missed = [callbacks.Missed(best, self._validation(), epoch - 1)]
         with (
             progress.Meter(
                 start * size, total * size, "images", "fine-tuning"
@@ -220,7 +228,7 @@ class Finetuner:
                 epochs=recipe.epochs,
                 steps_per_epoch=self.steps_per_epoch,
                 validation_data=self._validation(),
-                validation_freq=how.evaluate_every,
+                validation_freq=due,
                 verbose=0,
                 callbacks=[
                     callbacks.Progress(
@@ -231,21 +239,24 @@ class Finetuner:
                         write_graph=False,
                         update_freq=how.log_every,
                     ),
-                    best,
+                    *kept,
                     tf.keras.callbacks.BackupAndRestore(
                         str(self._workdir.backup),
                         how.backup_every,
                         delete_checkpoint=False,
                     ),
+                    *missed,
                 ],
             )
-        if recipe.ema_decay:
-            optimizers.use_average(self._taught.optimizer, self.network)
-        else:
-            best.restore()
-        accuracy = self._taught.evaluate(
-            self._validation(), verbose=0, return_dict=True
-        )["accuracy"]
+            if recipe.ema_decay:
+                optimizers.use_average(self._taught.optimizer, self.network)
+                found = self._taught.evaluate(
+                    self._validation(), verbose=0, return_dict=True
+                )
+                accuracy = found["accuracy"]
+            else:
+                best.restore()
+                accuracy = best.accuracy
         _LOGGER.info("validation accuracy %.2f%%", 100 * accuracy)
         # Before the weights, whose presence says that all is done.
         files.write_json(

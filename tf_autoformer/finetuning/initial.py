@@ -123,14 +123,18 @@ def read(
 
 def _exported(folder: pathlib.Path) -> Initial:
     """The subnet of an export of this package."""
+    path = folder / "assets.extra" / "architecture.json"
+    if not path.exists() or not (folder / names.NETWORK_FILE).exists():
+        raise errors.InputError(
+            f"export is {str(folder)!r}; it must be an export of one subnet "
+            "by this package"
+        )
     values = files.read_json(folder / names.NETWORK_FILE)
     with errors.about(folder / names.NETWORK_FILE):
         parsing.fields("a network", values, ("model", "source"))
         model = parsing.config(model_lib.ModelConfig, values["model"])
         source = source_lib.Source.from_dict(values["source"])
-    architecture = architecture_lib.Architecture.load(
-        folder / "assets.extra" / "architecture.json"
-    )
+    architecture = architecture_lib.Architecture.load(path)
     try:
         saved = tf.saved_model.load(str(folder))
         found = {

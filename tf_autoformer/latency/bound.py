@@ -74,8 +74,7 @@ def predicted(measurements: measurements_lib.Measurements) -> cost.Cost:
 
 
 def measured(
-    path: str | os.PathLike[str],
-    others: measurements_lib.Measurements | None = None,
+    path: str | os.PathLike[str], others: measurements_lib.Measurements
 ) -> dict[architecture_lib.Architecture, float]:
     """The latency in milliseconds of each architecture that was measured.
 
@@ -84,5 +83,4 @@ def measured(
         missing.
       others: Further measurements.
     """
-    found = measurements_lib.Measurements(path).latencies
-    return (others.latencies if others else {}) | found
+    return others.latencies | measurements_lib.Measurements(path).latencies

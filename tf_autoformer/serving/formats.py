@@ -54,8 +54,9 @@ def write(
       InputError: A package for a conversion is missing.
     """
     if "savedmodel" in formats.names:
-        tf.saved_model.save(served, str(folder), signatures=served.signatures())
-        warmup.write(folder / "assets.extra", served.image_shape)
+        signatures = served.signatures()
+        tf.saved_model.save(served, str(folder), signatures=signatures)
+        warmup.write(folder / "assets.extra", served.image_shape, signatures)
     if "tflite" in formats.names:
         function = tf.function(served.logits, autograph=False)
         converted = tflite.convert(

@@ -7,6 +7,7 @@ from typing import Any
 
 from tf_autoformer import files
 from tf_autoformer.data import pixel_limit
+from tf_autoformer.data.sources import names
 from tf_autoformer.data.sources import source as source_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import cost
@@ -53,7 +54,7 @@ def content(
         "pooling": model.pooling,
         "position": model.position,
         **cost.measured(cost.COSTS, model, architecture),
-        "dataset": origin.dataset,
+        "dataset": _public(origin.dataset),
         "validation_accuracy": origin.accuracy,
         "labels": list(source.labels),
         "preprocessing": {
@@ -66,6 +67,13 @@ def content(
         "formats": list(formats),
         "license": "Apache-2.0",
     }
+
+
+def _public(dataset: str | None) -> str | None:
+    """The name of a data set, without the path of a folder of images."""
+    if dataset is None or not dataset.startswith(names.FOLDER):
+        return dataset
+    return pathlib.PurePath(dataset).name
 
 
 def write(extra: pathlib.Path, card: dict[str, Any]) -> None:

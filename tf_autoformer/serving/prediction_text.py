@@ -20,7 +20,8 @@ def table(predictions: Predictions) -> Iterator[str]:
                 f"{label} {probability:.1%}"
                 for label, probability in each.classes
             )
-        yield f"{each.path}  {answer}"
+        path = str(each.path).replace("\n", "\\n").replace("\r", "\\r")
+        yield f"{path}  {answer}"
 
 
 def as_json(predictions: Predictions) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Requests that TF Serving sends to a model before it takes traffic."""
 
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -10,21 +10,24 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 _FILE = "tf_serving_warmup_requests"
 
 
-def write(extra: pathlib.Path, image_shape: Sequence[int]) -> None:
+def write(
+    extra: pathlib.Path, image_shape: Sequence[int], signatures: Iterable[str]
+) -> None:
     """Writes `tf_serving_warmup_requests`, one for each signature.
 
     Args:
       extra: Folder `assets.extra` of a SavedModel.
       image_shape: Height, width and channels of the input.
+      signatures: Names of the signatures of `served.Served`.
     """
     image = np.zeros([1, *image_shape], np.float32)
     encoded = tf.io.encode_png(tf.zeros(image_shape, tf.uint8)).numpy()
-    requests = {
-        "serving_default": ("images", image),
-        "serving_bytes": ("image_bytes", [encoded]),
-    }
     with tf.io.TFRecordWriter(str(extra / _FILE)) as writer:
-        for signature, (name, value) in requests.items():
+        for signature in signatures:
+            is_bytes = signature.endswith("_bytes")
+            name, value = (
+                ("image_bytes", [encoded]) if is_bytes else ("images", image)
+            )
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = signature
             request.inputs[name].CopyFrom(tf.make_tensor_proto(value))

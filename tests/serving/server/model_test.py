@@ -1,6 +1,7 @@
 """A version is served only once it has answered its warm-up requests."""
 
 import pathlib
+import shutil
 from unittest import mock
 
 import numpy as np
@@ -9,6 +10,7 @@ from absl.testing import absltest
 
 from tests.helpers import shared
 from tf_autoformer import errors
+from tf_autoformer.data.sources import names
 from tf_autoformer.serving import warmup
 from tf_autoformer.serving.server import model
 
@@ -39,6 +41,17 @@ class ModelTest(absltest.TestCase):
         (folder / "saved_model.pb").write_bytes(b"damaged")
         with self.assertRaisesRegex(errors.InputError, "cannot load .*/1: "):
             model.Model(folder)
+
+    def test_damaged_labels_are_told(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        shutil.copytree(shared.exported() / "1", folder / "1")
+        path = folder / "1" / names.LABELS_FILE
+        for content in ('["0", ', '{"0": 1}', "[0]"):
+            path.write_text(content)
+            with self.assertRaisesRegex(errors.InputError, "labels.json"):
+                model._labels(folder / "1")
+        with self.assertRaisesRegex(errors.InputError, "is no list of texts"):
+            model.Model(folder / "1")
 
     def test_inputs_of_any_size_cannot_be_joined(self):
         for shape in ([None, None, 3], [], [4, 3], None):

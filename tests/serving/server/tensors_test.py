@@ -51,6 +51,10 @@ class ParseTest(parameterized.TestCase):
         values = [row["image_bytes"].item() for row in found.rows]
         self.assertEqual(values, [b"\xff\0", b"text"])
 
+    def test_half_a_character_is_some_bytes(self):
+        found = parse(signature_name="bytes", instances=["\ud800"])
+        self.assertEqual(found.rows[0]["image_bytes"].item(), b"\xed\xa0\x80")
+
     @parameterized.parameters(
         {"instances": [{"a": 1, "b": ["x"]}, {"a": 2, "b": [B64]}]},
         {"inputs": {"a": [1, 2], "b": [["x"], [B64]]}},
@@ -74,7 +78,13 @@ class ParseTest(parameterized.TestCase):
             {"instances": [[1, 2], [3]]},
             r"element: 1 .*shape \[2\] but got: \[1",
         ),
-        ({"instances": [[1, [2]]]}, "lists of different lengths"),
+        ({"instances": [[1, [2]]]}, "no array: its lists have"),
+        ({"instances": [[1e300, 1]]}, "number that float32 does not have"),
+        ({"instances": [[float("nan"), 1]]}, "number that float32 does not"),
+        (
+            {"signature_name": "two", "inputs": {"a": [2**40], "b": [["x"]]}},
+            "number that int32 does not have",
+        ),
         ({"instances": [[1, "2"]]}, "not of expected type: float32"),
         ({"instances": [[1, None]]}, "not of expected type: float32"),
         ({"instances": [[True, False]]}, "not of expected type: float32"),

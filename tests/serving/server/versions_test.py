@@ -102,8 +102,9 @@ class VersionsTest(absltest.TestCase):
             self._put(1)
             await self.versions.load_newest()
             self._put(2, "damaged")
-            with self.assertRaisesRegex(errors.InputError, "cannot load it"):
+            with self.assertLogs("tf_autoformer", "WARNING") as logs:
                 await self.versions.load_newest()
+            self.assertIn("cannot load it", logs.output[0])
             self.assertEqual(await self._ask(1), (1, 1))
             status = self.versions.status("name", 2)["model_version_status"][0]
             self.assertEqual(
@@ -122,6 +123,55 @@ class VersionsTest(absltest.TestCase):
             self._put(2)
             while await self._ask(1) != (2, 1):
                 await asyncio.sleep(0.01)
+            watch.cancel()
+
+        asyncio.run(asyncio.wait_for(main(), 30))
+
+    def test_the_newest_that_can_be_loaded_is_served(self):
+        async def main():
+            self._put(7, "damaged")
+            with self.assertRaisesRegex(errors.InputError, "cannot load it"):
+                await self.versions.load_newest()
+            self._put(1)
+            await self.versions.load_newest()
+            self.assertEqual(await self._ask(1), (1, 1))
+            self._put(2)
+            await self.versions.load_newest()
+            self.assertEqual(await self._ask(1), (2, 1))
+            # One attempt for the damaged one.
+            self.assertEqual(self.loads, 3)
+            self._put(7)
+            await self.versions.load_newest()
+            self.assertEqual(await self._ask(1), (7, 1))
+
+        asyncio.run(asyncio.wait_for(main(), 30))
+
+    def test_a_served_version_whose_files_change_is_loaded_again(self):
+        async def main():
+            self._put(1)
+            await self.versions.load_newest()
+            (self.base / "1" / "labels.json").write_text("[]")
+            (self.base / "1" / "nowhere").symlink_to(self.base / "gone")
+            for _ in range(2):
+                await self.versions.load_newest()
+            self.assertEqual(self.loads, 2)
+            self.assertEqual(await self._ask(1), (1, 1))
+            self.assertEqual(self._states(), {"1": "AVAILABLE"})
+
+        asyncio.run(asyncio.wait_for(main(), 30))
+
+    def test_no_error_ends_the_watch(self):
+        async def main():
+            self._put(1)
+            with mock.patch.object(
+                self.versions, "load_newest", side_effect=ZeroDivisionError("x")
+            ):
+                watch = asyncio.create_task(self.versions.watch(0.01))
+                with self.assertLogs("tf_autoformer", "WARNING") as logs:
+                    await asyncio.sleep(0.1)
+            self.assertLen(logs.output, 1)
+            await asyncio.sleep(0.1)
+            self.assertEqual(await self._ask(1), (1, 1))
             watch.cancel()
 
         asyncio.run(asyncio.wait_for(main(), 30))

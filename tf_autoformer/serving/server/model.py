@@ -1,8 +1,5 @@
 """One version of a SavedModel, loaded and warmed up."""
 
-import json
-import logging
-import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,11 +10,9 @@ from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from tf_autoformer import errors
+from tf_autoformer import errors, files
 from tf_autoformer.data.sources import names
 from tf_autoformer.serving import warmup
-
-_LOGGER = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]  # Name of each input or output -> its value.
 
@@ -101,6 +96,7 @@ class Model:
             }
             for signature, inputs in warmup.read(extra):
                 loaded.signatures[signature](**inputs)
+            self.labels = _labels(folder)
         except errors.InputError:
             raise
         except Exception as error:  # A folder may hold anything.
@@ -109,10 +105,19 @@ class Model:
             ) from error
         # The functions hold their variables, but not the other way round.
         self._loaded = loaded
-        self.labels: list[str] = []
-        labels = folder / names.LABELS_FILE
-        if os.path.exists(labels):
-            self.labels = json.loads(labels.read_bytes())
+
+
+def _labels(folder: pathlib.Path) -> list[str]:
+    """The names of the classes of an export, if it has them."""
+    path = folder / names.LABELS_FILE
+    if not path.exists():
+        return []
+    labels = files.read_json(path)
+    if not isinstance(labels, list) or not all(
+        isinstance(label, str) for label in labels
+    ):
+        raise errors.InputError(f"{path} is no list of texts")
+    return labels
 
 
 def _metadata(folder: pathlib.Path) -> dict[str, Any]:

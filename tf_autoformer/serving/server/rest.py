@@ -127,17 +127,22 @@ class Api:
         """The body of a request.
 
         Raises:
-          RequestError: It is larger than the limit.
+          RequestError: It is larger than the limit, or does not come.
         """
         announced = request.headers.get("content-length", "0")
         chunks, size = [], 0
         is_large = announced.isdecimal() and int(announced) > self._max_body
-        if not is_large:
-            async for chunk in request.stream():
-                chunks.append(chunk)
-                size += len(chunk)
-                if is_large := size > self._max_body:
-                    break
+        try:
+            if not is_large:
+                async for chunk in request.stream():
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if is_large := size > self._max_body:
+                        break
+        except requests.ClientDisconnect as error:
+            raise request_error.RequestError(
+                400, "the client has gone"
+            ) from error
         if is_large:
             raise request_error.RequestError(
                 413, f"the body has more than {self._max_body} bytes"

@@ -182,7 +182,8 @@ def _array(value: Any, spec: tf.TensorSpec) -> np.ndarray:
             array = np.array(value)
     except ValueError as error:
         raise _invalid(
-            f"JSON Value: {_shown(value)} has lists of different lengths"
+            f"JSON Value: {_shown(value)} is no array: its lists have "
+            "different lengths, or are too deep"
         ) from error
     kinds = {"f": "iuf", "i": "i", "u": "iu", "b": "b", "O": "O"}
     if array.dtype.kind not in kinds[np.dtype(dtype).kind]:
@@ -195,7 +196,18 @@ def _array(value: Any, spec: tf.TensorSpec) -> np.ndarray:
         raise _invalid(
             f"Expecting shape {list(shape)} but got: {list(array.shape)}"
         )
-    return array.astype(dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = array.astype(dtype)
+    if found.dtype.kind == "f":
+        fits = np.isfinite(found).all()
+    else:
+        fits = (found == array).all()
+    if not fits:
+        raise _invalid(
+            f"JSON Value: {_shown(value)} has a number that "
+            f"{spec.dtype.name} does not have"
+        )
+    return found
 
 
 def _strings(value: Any) -> Any:
@@ -203,7 +215,7 @@ def _strings(value: Any) -> Any:
     if isinstance(value, list):
         return [_strings(each) for each in value]
     if isinstance(value, str):
-        return value.encode()
+        return value.encode(errors="surrogatepass")
     if not _is_bytes(value):
         raise _invalid(
             f"JSON Value: {_shown(value)} is not of expected type: string"

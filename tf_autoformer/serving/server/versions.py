@@ -12,6 +12,8 @@ from tf_autoformer.serving.server import batching, model, request_error
 
 _LOGGER = logging.getLogger(__name__)
 
+_Content = frozenset[tuple[str, int, int]]
+
 
 class Served:
     """A loaded version with the queues of its signatures.
@@ -78,43 +80,56 @@ class Versions:
         self._limits = limits
         self._served: Served | None = None
         self._states: dict[int, tuple[str, str]] = {}
-        # What a version had when it could not be loaded.
-        self._failed: frozenset[tuple[str, int, int]] | None = None
+        # What the version that is served had when it was loaded, and each
+        # other one when it could not be.
+        self._content: _Content = frozenset()
+        self._failed: dict[int, _Content] = {}
 
     async def load_newest(self) -> None:
-        """Loads the newest version, unless it is served already.
+        """Loads the newest version that can be, unless it is served already.
 
-        A version that could not be loaded is left until its files change.
-
-        The version before answers until the new one is warmed up, and then
-        finishes the requests that it has.
+        A version is loaded again when its files change, as it may have been a
+        copy in progress. The version before answers until the new one is
+        warmed up, and then finishes the requests that it has.
 
         Raises:
-          InputError: There is no version, or it cannot be loaded.
+          InputError: There is no version, or none is served and none can be
+            loaded.
         """
-        newest = self._newest()
-        if self._served and self._served.model.version == newest:
+        problem = None
+        for number in self._numbers():
+            folder = self._base / str(number)
+            content = _content(folder)
+            served = self._served and self._served.model.version == number
+            if served and content == self._content:
+                return
+            if content == self._failed.get(number):
+                continue
+            _LOGGER.info("loading version %d", number)
+            self._states[number] = ("LOADING", "")
+            try:
+                loaded = await asyncio.to_thread(model.Model, folder)
+            except errors.InputError as error:
+                self._states[number] = ("LOADING", str(error))
+                self._failed[number] = content
+                _LOGGER.warning("%s", error)
+                problem = error
+                continue
+            self._replace(loaded)
+            self._content = content
             return
-        content = _content(self._base / str(newest))
-        if content == self._failed:
-            return
-        _LOGGER.info("loading version %d", newest)
-        self._states[newest] = ("LOADING", "")
-        try:
-            loaded = await asyncio.to_thread(
-                model.Model, self._base / str(newest)
-            )
-        except errors.InputError as error:
-            self._states[newest] = ("LOADING", str(error))
-            self._failed = content
-            raise
+        if problem is not None and self._served is None:
+            raise problem
+
+    def _replace(self, loaded: model.Model) -> None:
+        """Has a version answer all further requests."""
         before = self._served
         self._served = Served(loaded, self._limits)
-        self._states[newest] = ("AVAILABLE", "")
-        _LOGGER.info("serving version %d", newest)
         if before is not None:
             self._states[before.model.version] = ("END", "")
             before.retire()
+        self._states[loaded.version] = ("AVAILABLE", "")
+        _LOGGER.info("serving version %d", loaded.version)
 
     async def watch(self, seconds: float) -> None:
         """Loads new versions as they come, for ever.
@@ -128,7 +143,7 @@ class Versions:
             try:
                 await self.load_newest()
                 told = ""
-            except (errors.InputError, OSError) as error:
+            except Exception as error:  # It must not end the watch.
                 if str(error) != told:
                     _LOGGER.warning("%s", error)
                 told = str(error)
@@ -195,8 +210,8 @@ class Versions:
             ]
         }
 
-    def _newest(self) -> int:
-        """The largest number of a version's folder.
+    def _numbers(self) -> list[int]:
+        """The numbers of the versions' folders, the largest first.
 
         Raises:
           InputError: There is none.
@@ -218,13 +233,14 @@ class Versions:
                 f"{self._base} holds no version of a SavedModel; it must have "
                 "folders named by numbers, as WORKDIR/export has"
             )
-        return max(numbers)
+        return sorted(numbers, reverse=True)
 
 
-def _content(folder: pathlib.Path) -> frozenset[tuple[str, int, int]]:
+def _content(folder: pathlib.Path) -> _Content:
     """Path, size and time of each file in a folder."""
     found = []
     for path in folder.rglob("*"):
-        status = path.stat()
-        found.append((str(path), status.st_size, status.st_mtime_ns))
+        with contextlib.suppress(OSError):  # It has gone, or leads nowhere.
+            status = path.stat()
+            found.append((str(path), status.st_size, status.st_mtime_ns))
     return frozenset(found)
