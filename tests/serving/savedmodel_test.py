@@ -15,7 +15,6 @@ import tempfile
 from unittest import mock
 
 import numpy as np
-import onnxruntime
 import tensorflow as tf
 from absl.testing import absltest
 from PIL import Image
@@ -222,23 +221,6 @@ class ExportTest(absltest.TestCase):
         }
         logits = self._supernet_logits("subnet", self.images)
         self._check_outputs(outputs, logits)
-
-    def test_onnx_runtime_gives_the_supernets_logits(self):
-        path = str(self.folder / "subnet.onnx")
-        _run(
-            *("-m", "tf2onnx.convert"),
-            *("--saved-model", str(self.folder / "subnet")),
-            *("--signature_def", "serving_default"),
-            *("--output", path),
-        )
-        session = onnxruntime.InferenceSession(path)
-        names = [output.name for output in session.get_outputs()]
-        logits = self._supernet_logits("subnet", self.images)
-        for size in (1, 7):
-            outputs = session.run(None, {"images": self.images[:size]})
-            self._check_outputs(
-                dict(zip(names, outputs, strict=True)), logits[:size]
-            )
 
     def test_the_files_hold_the_subnets_weights_and_nothing_else(self):
         for name, (*_, architecture) in EXPORTS.items():
