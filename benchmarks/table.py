@@ -21,7 +21,10 @@ _MARKS = {
     device: (f"<!-- {name}: begin -->", f"<!-- {name}: end -->")
     for device, name in (("cpu", "table"), ("gpu", "table on a GPU"))
 }
-_LIBRARIES = ("tensorflow", "torch", "onnxruntime", "tf2onnx", "numpy")
+_LIBRARIES = (
+    *("tensorflow", "torch", "onnxruntime", "tf2onnx"),
+    *("openvino", "numpy"),
+)
 _HEADER = (
     *("case", "model", "precision", "ours", "other side", "ratio"),
     *("target", "met", "share of peak: ours", "other side"),
