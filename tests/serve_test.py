@@ -332,7 +332,7 @@ class OptionsTest(absltest.TestCase):
         with (
             mock.patch.dict(sys.modules, uvicorn=None),
             self.assertRaisesRegex(
-                errors.InputError, r"tf-autoformer\[serve\]"
+                errors.InputError, r"pip install '\.\[serve\]'"
             ),
         ):
             serve.main(found)
