@@ -5,6 +5,7 @@ python -m tf_autoformer.report --workdir=DIR
 
 import dataclasses
 import pathlib
+from typing import Any
 
 from tf_autoformer import binary, shared_options
 from tf_autoformer.experiment import workdir as workdir_lib
@@ -38,20 +39,17 @@ def main(options: Options) -> None:
     from tf_autoformer.supernet import compilation
 
     compilation.use(options.compile, options.compile_cache, options.tf32)
+    further: tuple[Any, ...] = ()
+    if measured is not None:
+        own = workdir.search(options.name).latency
+        further = (bound.predicted(measured),), bound.measured(own, measured)
     result = report.Report(
         workdir,
         options.name,
         workdir.export(options.version),
         options.data_dir,
         options.dataset_name,
-        *(
-            ()
-            if measured is None
-            else (
-                (bound.predicted(measured),),
-                bound.measured(workdir.search(options.name).latency, measured),
-            )
-        ),
+        *further,
     )
     for line in result.lines():
         print(line, flush=True)

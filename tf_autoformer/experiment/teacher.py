@@ -1,12 +1,14 @@
 """A trained classifier whose predictions a network learns too."""
 
+import contextlib
 import os
 
 import numpy as np
 import tensorflow as tf
 
-from tf_autoformer import errors, files
+from tf_autoformer import errors
 from tf_autoformer.data import preprocessing
+from tf_autoformer.data.sources import labels as labels_lib
 from tf_autoformer.data.sources import names
 from tf_autoformer.data.sources import source as source_lib
 
@@ -113,21 +115,15 @@ def _labels(path: str | os.PathLike[str], num_classes: int) -> list[str] | None:
     Raises:
       InputError: They are damaged, or are not so many.
     """
-    file = os.path.join(path, names.LABELS_FILE)
-    if not tf.io.gfile.exists(file):
-        return None
-    try:
-        with tf.io.gfile.GFile(file, "rb") as opened:
-            labels = files.parse_json(opened.read())
-    except (tf.errors.OpError, ValueError):
-        labels = None
-    if (
-        not isinstance(labels, list)
-        or not all(isinstance(label, str) for label in labels)
-        or not len(labels) == len(set(labels)) == num_classes
+    labels: list[str] | None = []
+    with contextlib.suppress(errors.InputError):  # It is told below.
+        labels = labels_lib.read(path)
+    if labels is not None and not (
+        len(labels) == len(set(labels)) == num_classes
     ):
         raise errors.InputError(
-            f"{file} must be a JSON list of {num_classes} different names"
+            f"{os.path.join(path, names.LABELS_FILE)} must be a JSON list of "
+            f"{num_classes} different names"
         )
     return labels
 

@@ -137,7 +137,8 @@ class RunConfig:
       strategy: Devices to train on. "mirrored": all GPUs of this machine, or
         its CPU. "one_device": one of them.
       log_every: Steps between progress lines and TensorBoard scalars.
-      evaluate_every: Epochs between evaluations on the validation split.
+      evaluate_every: Epochs between evaluations on the validation split. The
+        last epoch is always evaluated.
       backup_every: Steps between backups, from which the same command goes on.
     """
 

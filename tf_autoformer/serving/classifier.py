@@ -1,6 +1,5 @@
 """An exported model as a function from files to answers."""
 
-import json
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -9,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_autoformer import errors
+from tf_autoformer.data.sources import labels as labels_lib
 from tf_autoformer.data.sources import names
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.serving import served as served_lib
@@ -79,14 +79,18 @@ def _of_export(folder: pathlib.Path) -> Classifier:
     """The signature `serving_bytes` of a SavedModel."""
     try:
         signature = tf.saved_model.load(str(folder)).signatures["serving_bytes"]
-        labels = json.loads((folder / names.LABELS_FILE).read_bytes())
-    except (tf.errors.OpError, OSError, KeyError, ValueError) as error:
+    except (tf.errors.OpError, OSError, KeyError) as error:
         raise errors.InputError(
             f"cannot load {folder}: {errors.reason(error)}"
         ) from error
     if "errors" not in signature.structured_outputs:
         raise errors.InputError(
             f"{folder} is an export of an earlier version; export it again"
+        )
+    labels = labels_lib.read(folder)
+    if labels is None:
+        raise errors.InputError(
+            f"cannot load {folder}: it has no {names.LABELS_FILE}"
         )
     return _of_signature(signature, labels)
 

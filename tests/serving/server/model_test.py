@@ -10,7 +10,7 @@ from absl.testing import absltest
 
 from tests.helpers import shared
 from tf_autoformer import errors
-from tf_autoformer.data.sources import names
+from tf_autoformer.data.sources import labels, names
 from tf_autoformer.serving import warmup
 from tf_autoformer.serving.server import model
 
@@ -49,7 +49,7 @@ class ModelTest(absltest.TestCase):
         for content in ('["0", ', '{"0": 1}', "[0]"):
             path.write_text(content)
             with self.assertRaisesRegex(errors.InputError, "labels.json"):
-                model._labels(folder / "1")
+                labels.read(folder / "1")
         with self.assertRaisesRegex(errors.InputError, "is no list of texts"):
             model.Model(folder / "1")
 

@@ -10,8 +10,8 @@ from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from tf_autoformer import errors, files
-from tf_autoformer.data.sources import names
+from tf_autoformer import errors
+from tf_autoformer.data.sources import labels
 from tf_autoformer.serving import warmup
 
 Row = Mapping[str, Any]  # Name of each input or output -> its value.
@@ -96,7 +96,7 @@ class Model:
             }
             for signature, inputs in warmup.read(extra):
                 loaded.signatures[signature](**inputs)
-            self.labels = _labels(folder)
+            self.labels = labels.read(folder) or []
         except errors.InputError:
             raise
         except Exception as error:  # A folder may hold anything.
@@ -105,19 +105,6 @@ class Model:
             ) from error
         # The functions hold their variables, but not the other way round.
         self._loaded = loaded
-
-
-def _labels(folder: pathlib.Path) -> list[str]:
-    """The names of the classes of an export, if it has them."""
-    path = folder / names.LABELS_FILE
-    if not path.exists():
-        return []
-    labels = files.read_json(path)
-    if not isinstance(labels, list) or not all(
-        isinstance(label, str) for label in labels
-    ):
-        raise errors.InputError(f"{path} is no list of texts")
-    return labels
 
 
 def _metadata(folder: pathlib.Path) -> dict[str, Any]:
