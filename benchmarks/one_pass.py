@@ -57,8 +57,8 @@ class Options:
     search_space: search_space_lib.SearchSpace | None = None
     generations: int = rules.field(4, lower_bound=1)
     population: int = rules.field(50, lower_bound=1)
-    images: int = rules.field(32, lower_bound=1)
-    image_size: int = rules.field(16, *rules.SIZE)
+    images: int = rules.field(64, lower_bound=1)
+    image_size: int = rules.field(24, *rules.SIZE)
     patch_size: int = rules.field(8, *rules.SIZE)
     data_dir: str | None = None
 
