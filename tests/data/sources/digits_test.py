@@ -13,10 +13,10 @@ from tf_autoformer.data.sources import datasets
 SIZES = {"train": 1149, "validation": 288, "test": 360}
 
 
-def _prepare() -> dict[str, list[tuple[np.ndarray, int]]]:
-    """Prepares the data set in a new folder: split -> images and labels."""
+def _prepare(name: str = "digits") -> dict[str, list[tuple[np.ndarray, int]]]:
+    """Prepares a data set in a new folder: split -> images and labels."""
     with tempfile.TemporaryDirectory() as folder:
-        dataset = datasets.load("digits", folder)
+        dataset = datasets.load(name, folder)
         return {
             split: [
                 (tf.io.decode_png(encoded).numpy(), label)
@@ -80,6 +80,27 @@ class DigitsTest(parameterized.TestCase):
             ):
                 np.testing.assert_array_equal(image, expected)
                 self.assertEqual(label, expected_label)
+
+    def test_folds_validate_on_each_image_once_and_have_the_same_test_split(
+        self,
+    ):
+        def images(splits, *names):
+            return collections.Counter(
+                (image.tobytes(), int(label))
+                for name in names
+                for image, label in splits[name]
+            )
+
+        rest = images(self.splits, "train", "validation")
+        validated = collections.Counter()
+        for fold in "123":
+            splits = _prepare(f"digits_folds/{fold}")
+            self.assertEqual(images(splits, "test"), images(self.splits, "test"))
+            self.assertEqual(images(splits, "train", "validation"), rest)
+            classes = np.bincount([label for _, label in splits["validation"]])
+            np.testing.assert_allclose(classes, 47.9, rtol=0, atol=2)
+            validated += images(splits, "validation")
+        self.assertEqual(validated, rest)
 
 
 if __name__ == "__main__":

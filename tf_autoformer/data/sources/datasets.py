@@ -27,8 +27,11 @@ _LOGGER = logging.getLogger(__name__)
 Source = source_lib.Source
 Split = names.Split
 
+# Splits of the data sets that this package builds.
+_OWN = prepared.Splits(validation="validation", test="test")
 _SPLITS: Mapping[str, prepared.Splits] = {
-    "digits": prepared.Splits(validation="validation", test="test"),
+    "digits": _OWN,
+    "digits_folds": _OWN,
     # As many images for the search as in the paper.
     "imagenet2012": prepared.Splits(test="validation", limit=10_000),
     "i_naturalist2018": prepared.Splits(test="validation"),
@@ -259,7 +262,7 @@ def _source(builder: tfds.core.DatasetBuilder, name: str) -> Source:
     height, width, _ = image.shape
     is_tiny = None not in (height, width) and max(height, width) <= _TINY
     crop = None if is_tiny else source_lib.CROP
-    if builder.name == "digits":
+    if isinstance(builder, digits.Digits):
         return Source(labels, digits.MEAN, digits.STD, crop)
     return Source(labels, crop=crop)
 

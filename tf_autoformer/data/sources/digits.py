@@ -14,6 +14,7 @@ STD = (0.376,) * 3
 
 _TEST_SHARE = 0.2
 _VALIDATION_SHARE = 0.2
+_FOLDS = 3
 
 
 class Digits(tfds.core.GeneratorBasedBuilder):
@@ -47,16 +48,8 @@ class Digits(tfds.core.GeneratorBasedBuilder):
         images = np.uint8(np.round(digits.images[..., None] * (255 / 16)))
         labels = digits.target
 
-        def split(indices: np.ndarray, share: float) -> list[np.ndarray]:
-            return model_selection.train_test_split(
-                indices,
-                test_size=share,
-                random_state=0,
-                stratify=labels[indices],
-            )
-
-        rest, test = split(np.arange(len(labels)), _TEST_SHARE)
-        train, validation = split(rest, _VALIDATION_SHARE)
+        rest, test = _parts(np.arange(len(labels)), labels, _TEST_SHARE)
+        train, validation = self._divided(rest, labels)
         return {
             name: self._generate_examples(images, labels, indices)
             for name, indices in (
@@ -66,6 +59,12 @@ class Digits(tfds.core.GeneratorBasedBuilder):
             )
         }
 
+    def _divided(
+        self, rest: np.ndarray, labels: np.ndarray
+    ) -> list[np.ndarray]:
+        """The training and the validation images among the rest."""
+        return _parts(rest, labels, _VALIDATION_SHARE)
+
     def _generate_examples(
         self, images: np.ndarray, labels: np.ndarray, indices: np.ndarray
     ) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -74,3 +73,38 @@ class Digits(tfds.core.GeneratorBasedBuilder):
                 int(index),
                 {"image": images[index], "label": int(labels[index])},
             )
+
+
+class DigitsFolds(Digits):
+    """The digits with another third for validation in each configuration.
+
+    `digits_folds/1`, `/2` and `/3` have the same test split, that of `digits`.
+    Their validation splits are stratified, and together are all other images.
+    So an accuracy on all three rests on five times as many images as one on
+    the validation split of `digits`.
+    """
+
+    BUILDER_CONFIGS = [
+        tfds.core.BuilderConfig(
+            name=str(fold), description=f"Fold {fold} of {_FOLDS}."
+        )
+        for fold in range(1, _FOLDS + 1)
+    ]
+
+    def _divided(
+        self, rest: np.ndarray, labels: np.ndarray
+    ) -> list[np.ndarray]:
+        folds = model_selection.StratifiedKFold(
+            _FOLDS, shuffle=True, random_state=0
+        )
+        parts = [*folds.split(rest, labels[rest])]
+        return [rest[part] for part in parts[int(self.builder_config.name) - 1]]
+
+
+def _parts(
+    indices: np.ndarray, labels: np.ndarray, share: float
+) -> list[np.ndarray]:
+    """The indices in two stratified parts, of which the second is a share."""
+    return model_selection.train_test_split(
+        indices, test_size=share, random_state=0, stratify=labels[indices]
+    )
