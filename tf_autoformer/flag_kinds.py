@@ -46,9 +46,10 @@ class _ImageSizeParser(flags.ArgumentParser):
 
 
 def _define_list(
-    name: str, default: Sequence[str], text: str, **more: Any
+    name: str, default: Sequence[str] | None, text: str, **more: Any
 ) -> flags.FlagHolder:
-    return flags.DEFINE_list(name, list(default), text, **more)
+    default = default and list(default)
+    return flags.DEFINE_list(name, default, text, **more)
 
 
 def _path(field: dataclasses.Field, text: str) -> pathlib.Path:

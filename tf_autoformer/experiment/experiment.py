@@ -31,8 +31,9 @@ class Experiment:
       augmentation: Part of the recipe that changes images. None if `training`
         is.
       max_image_pixels: Largest number of pixels of an image of the data set.
-      architecture: The one subnet of a fine-tuned network. `space` is then the
-        smallest that contains it. None: a supernet, which has many.
+      architecture: The one subnet of a network that was fine-tuned or trained
+        from scratch. `space` is then the smallest that contains it. None: a
+        supernet, which has many.
     """
 
     dataset: str

@@ -6,6 +6,7 @@ A method is one entry of `METHODS`. Nothing else knows its name.
 import dataclasses
 import random
 
+from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import sampling, search_space
 
 SearchSpace = search_space.SearchSpace
@@ -54,6 +55,11 @@ def sandwich(space: SearchSpace, rng: random.Random) -> sampling.Paths:
         space.smallest,
         *(sampling.uniform(space, rng) for _ in range(2)),
     )
+
+
+def always(subnet: architecture_lib.Architecture) -> sampling.Rule:
+    """The rule that draws one subnet alone, to train it from scratch."""
+    return lambda space, rng: (subnet,)
 
 
 METHODS = {

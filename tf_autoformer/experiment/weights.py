@@ -106,14 +106,7 @@ def _load(
     strategy: tf.distribute.Strategy,
 ) -> tuple[supernet_lib.Supernet, int]:
     """The supernet and the step at which it was saved."""
-    if not (folder / "checkpoint").exists():
-        raise errors.InputError(
-            f"{folder} holds no checkpoint; train the supernet first"
-        )
-    state = tf.train.get_checkpoint_state(str(folder))
-    if state is None:
-        raise damaged(folder)
-    latest = state.model_checkpoint_path
+    latest = _latest(folder)
     step = step_of(latest)
     recipe = experiment.training
     precision = {} if recipe is None else {"dtype": recipe.precision}
@@ -128,6 +121,30 @@ def _load(
         status = tf.train.Checkpoint(**content).restore(latest)
         status.assert_existing_objects_matched().expect_partial()
     return supernet, step
+
+
+def latest_step(folder: pathlib.Path) -> int:
+    """The training step of the last weights that were saved.
+
+    Args:
+      folder: Folder of the checkpoints.
+
+    Raises:
+      InputError: There is no checkpoint, or the list of them is damaged.
+    """
+    return step_of(_latest(folder))
+
+
+def _latest(folder: pathlib.Path) -> str:
+    """The path of the last checkpoint."""
+    if not (folder / "checkpoint").exists():
+        raise errors.InputError(
+            f"{folder} holds no checkpoint; train the supernet first"
+        )
+    state = tf.train.get_checkpoint_state(str(folder))
+    if state is None:
+        raise damaged(folder)
+    return state.model_checkpoint_path
 
 
 def step_of(checkpoint: str) -> int:

@@ -311,7 +311,7 @@ def require_same(
     Raises:
       InputError: They differ. The message names the first field that does.
     """
-    old, new = dict(_flatten(found)), dict(_flatten(wanted))
+    old, new = dict(flat(found)), dict(flat(wanted))
     for field in sorted(old.keys() | new.keys()):
         before, now = old.get(field), new.get(field)
         if before != now:
@@ -321,10 +321,16 @@ def require_same(
             )
 
 
-def _flatten(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def flat(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The plain values of nested mappings, each with its path in dots.
+
+    Args:
+      values: Mapping of names to plain values, tuples and mappings of these.
+      path: Path of the mapping itself.
+    """
     if isinstance(values, Mapping):
         for key, value in values.items():
-            yield from _flatten(value, f"{path}.{key}" if path else key)
+            yield from flat(value, f"{path}.{key}" if path else key)
     elif isinstance(values, tuple):
         yield path, list(values)
     else:

@@ -18,7 +18,7 @@ from tf_autoformer.experiment import known_data, training_config, weights
 from tf_autoformer.experiment import teacher as teacher_lib
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
-from tf_autoformer.space import cost, sampling, search_space
+from tf_autoformer.space import cost, sampling
 from tf_autoformer.supernet import parts
 from tf_autoformer.training import (
     checkpoint,
@@ -88,6 +88,7 @@ class Trainer:
             strategy,
             num_examples,
             run.skip_nonfinite,
+            subnet=experiment.architecture,
         )
         with strategy.scope():
             teacher = _teacher(recipe, self._dataset.source)
@@ -103,7 +104,7 @@ class Trainer:
                 workdir.log("train"), writes=chief
             )
             self._lock = lock.pop_all()
-        self._watched = watched_subnets(experiment.space, run.watched_subnets)
+        self._watched = watched_subnets(experiment, run.watched_subnets)
         self._evaluator = accuracy.Evaluator(
             strategy, self.state.evaluated, self._dataset, "validation"
         )
@@ -371,17 +372,20 @@ def _teacher(
 
 
 def watched_subnets(
-    space: search_space.SearchSpace, count: int
+    experiment: experiment_lib.Experiment, count: int
 ) -> dict[str, architecture_lib.Architecture]:
     """The subnets to evaluate: the extremes and fixed random ones.
 
     Args:
-      space: Architectures of the supernet.
+      experiment: Experiment of a supernet, or of one subnet.
       count: Number of random ones.
 
     Returns:
       Mapping of names to architectures.
     """
+    if experiment.architecture is not None:
+        return {"subnet": experiment.architecture}
+    space = experiment.space
     rng = random.Random(0)
     return {
         "smallest": space.smallest,

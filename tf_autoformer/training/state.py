@@ -5,6 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from tf_autoformer.experiment import methods, schedule, training_config
+from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import model as model_lib
 from tf_autoformer.space import sampling, search_space
 from tf_autoformer.supernet import supernet as supernet_lib
@@ -47,6 +48,7 @@ class TrainState:
         num_examples: int,
         skip_nonfinite: bool = False,
         compiled: bool | None = None,
+        subnet: architecture_lib.Architecture | None = None,
     ) -> "TrainState":
         """The state before the first step.
 
@@ -59,6 +61,8 @@ class TrainState:
           skip_nonfinite: Whether updates that are not finite are skipped.
           compiled: Whether XLA compiles network and updates. None: as
             `compilation.use` has decided.
+          subnet: Subnet that every step trains. None: the recipe's method
+            draws the subnets.
         """
         tf.keras.utils.set_random_seed(recipe.seed)
         averaged, average = None, None
@@ -84,9 +88,10 @@ class TrainState:
                     recipe.ema_decay,
                     compiled,
                 )
-        sampler = sampling.Sampler(
-            space, recipe.seed, methods.METHODS[recipe.method].draw
-        )
+        draw = methods.METHODS[recipe.method].draw
+        if subnet is not None:
+            draw = methods.always(subnet)
+        sampler = sampling.Sampler(space, recipe.seed, draw)
         return cls(supernet, optimizer, sampler, guard, averaged, average)
 
     @property

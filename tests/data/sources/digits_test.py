@@ -95,7 +95,9 @@ class DigitsTest(parameterized.TestCase):
         validated = collections.Counter()
         for fold in "123":
             splits = _prepare(f"digits_folds/{fold}")
-            self.assertEqual(images(splits, "test"), images(self.splits, "test"))
+            self.assertEqual(
+                images(splits, "test"), images(self.splits, "test")
+            )
             self.assertEqual(images(splits, "train", "validation"), rest)
             classes = np.bincount([label for _, label in splits["validation"]])
             np.testing.assert_allclose(classes, 47.9, rtol=0, atol=2)

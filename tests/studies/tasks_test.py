@@ -1,0 +1,90 @@
+"""Tasks: their memory, and the processes that do them."""
+
+import os
+import pathlib
+import signal
+
+from absl.testing import absltest
+
+from tf_autoformer import errors
+from tf_autoformer.studies import tasks as tasks_lib
+
+NO_COMPILATION = ("off", "", True)
+
+
+def double(number):
+    """A task. In another process it tells the number of its cores."""
+    return {"double": 2 * number, "cores": len(os.sched_getaffinity(0))}
+
+
+def fail(message):
+    """A task that cannot be done."""
+    raise errors.InputError(message)
+
+
+def die(_):
+    """A task whose process is killed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tasks(function, *arguments):
+    """A task for each argument."""
+    return [
+        tasks_lib.Task(f"task {each}", function, (each,)) for each in arguments
+    ]
+
+
+class TasksTest(absltest.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = pathlib.Path(self.create_tempdir().full_path)
+        self.file = self.folder / "results.jsonl"
+
+    def run_tasks(self, wanted, jobs=1):
+        return tasks_lib.Tasks(self.folder, jobs, NO_COMPILATION).results(
+            wanted
+        )
+
+    def test_a_result_is_remembered(self):
+        first = self.run_tasks(tasks(double, 1, 2))
+        self.assertEqual([each["double"] for each in first], [2, 4])
+
+        # Known tasks are not done again, in whatever order they come.
+        again = self.run_tasks([*tasks(fail, 2), *tasks(double, 3)])
+
+        self.assertEqual([each["double"] for each in again], [4, 6])
+        self.assertLen(self.file.read_text().splitlines(), 3)
+
+    def test_what_was_done_before_a_failure_is_remembered(self):
+        with self.assertRaisesRegex(errors.InputError, "no such thing"):
+            self.run_tasks([*tasks(double, 1), *tasks(fail, "no such thing")])
+
+        self.assertLen(self.file.read_text().splitlines(), 1)
+
+    def test_a_line_cut_short_is_dropped_and_a_damaged_one_named(self):
+        self.run_tasks(tasks(double, 1))
+        whole = self.file.read_text()
+        self.file.write_text(whole + '{"task": "ta')
+        self.run_tasks([])
+        self.assertEqual(self.file.read_text(), whole)
+
+        self.file.write_text("{}\n" + whole)
+        with self.assertRaisesRegex(errors.InputError, "line 1 is damaged"):
+            self.run_tasks([])
+
+    def test_processes_share_out_the_cores_and_end_with_a_failure(self):
+        mine = len(os.sched_getaffinity(0))
+        found = self.run_tasks(tasks(double, 1, 2, 3), jobs=2)
+
+        self.assertEqual([each["double"] for each in found], [2, 4, 6])
+        for each in found:
+            self.assertLessEqual(each["cores"], max(1, -(-mine // 2)))
+
+        with self.assertRaisesRegex(errors.InputError, "no such thing"):
+            self.run_tasks(tasks(fail, "no such thing", "nor such"), jobs=2)
+        with self.assertRaisesRegex(errors.InputError, "was killed"):
+            self.run_tasks(tasks(die, 8, 9), jobs=2)
+
+
+if __name__ == "__main__":
+    absltest.main()

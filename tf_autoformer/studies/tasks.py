@@ -1,0 +1,175 @@
+"""Tasks of a study, several at a time, and the memory of their results."""
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import logging
+import multiprocessing
+import os
+import pathlib
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
+from typing import Any
+
+from tf_autoformer import errors, files, interruption, progress
+
+_LOGGER = logging.getLogger(__name__)
+Result = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A part of a study that is done by itself.
+
+    Attributes:
+      name: Name of the task, different from all others of the study.
+      function: Function of a module, which does the task. It returns the
+        result, a mapping that JSON can hold.
+      arguments: Arguments of the function, which can be pickled.
+    """
+
+    name: str
+    function: Callable[..., Result]
+    arguments: tuple[Any, ...]
+
+
+class Tasks:
+    """Runs tasks and remembers their results.
+
+    Args:
+      folder: Folder of the study. It gets `results.jsonl`, in which a study
+        that is run again finds what is done.
+      jobs: Number of tasks that run at a time. More than one run in processes
+        that share out the cores.
+      compiling: Arguments of `compilation.use` in these processes.
+
+    Raises:
+      InputError: A line of the file is damaged.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        jobs: int,
+        compiling: tuple[str, str, bool],
+    ):
+        self._path = folder / "results.jsonl"
+        self._jobs = jobs
+        self._compiling = compiling
+        self._known = dict(_read(self._path))
+
+    def results(self, tasks: Sequence[Task]) -> list[Result]:
+        """The result of each task. What is not known is run.
+
+        Raises:
+          InputError: A task cannot be run.
+          Interrupted: A signal has ended the work.
+        """
+        new = [task for task in tasks if task.name not in self._known]
+        before = done = len(tasks) - len(new)
+        start = time.monotonic()
+        with (
+            progress.Meter(done, len(tasks), "tasks", "study") as meter,
+            interruption.explained(
+                lambda: "interrupted; the same command continues"
+            ),
+            contextlib.closing(self._run(new)) as found,
+        ):
+            if done:
+                _LOGGER.info("%d of %d tasks are done", done, len(tasks))
+            for task, result in found:
+                self._append(task, result)
+                done += 1
+                meter.advance(done)
+                each = (time.monotonic() - start) / (done - before)
+                left = round(each * (len(tasks) - done))
+                if meter.in_lines:
+                    _LOGGER.info(
+                        "%s is done  %d of %d tasks  %.0f s each  ETA %s",
+                        *(task.name, done, len(tasks), each),
+                        datetime.timedelta(seconds=left),
+                    )
+        return [self._known[task.name] for task in tasks]
+
+    def _run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
+        """Tasks with their results, as they come."""
+        if not tasks:
+            return
+        if self._jobs == 1:
+            for task in tasks:
+                yield task, task.function(*task.arguments)
+            return
+        context = multiprocessing.get_context(
+            "spawn"
+        )  # TensorFlow has threads.
+        numbers = context.SimpleQueue()
+        for number in range(self._jobs):
+            numbers.put(number)
+        pool = futures.ProcessPoolExecutor(
+            self._jobs,
+            context,
+            _begin,
+            (numbers, self._jobs, self._compiling),
+        )
+        try:
+            running = {
+                pool.submit(task.function, *task.arguments): task
+                for task in tasks
+            }
+            for future in futures.as_completed(running):
+                yield running[future], future.result()
+        except futures.process.BrokenProcessPool as error:
+            raise errors.InputError(
+                "a process of the study was killed; perhaps memory is too "
+                "small for so many jobs"
+            ) from error
+        finally:  # What still runs ends at its next step, with a checkpoint.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+
+    def _append(self, task: Task, result: Result) -> None:
+        self._known[task.name] = result
+        line = {"task": task.name, "result": result}
+        with (
+            files.make_writable(self._path.parent),
+            self._path.open("a") as file,
+        ):
+            file.write(json.dumps(line) + "\n")
+
+
+def _read(path: pathlib.Path) -> Iterator[tuple[str, Result]]:
+    """The results in a file by the names of their tasks.
+
+    A last line that a crash cut short is dropped.
+    """
+    if not path.exists():
+        return
+    whole, _, torn = path.read_bytes().rpartition(b"\n")
+    for number, line in enumerate(whole.splitlines(), 1):
+        try:
+            values = files.parse_json(line)
+            yield values["task"], values["result"]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise errors.InputError(
+                f"{path}, line {number} is damaged: {error!r}"
+            ) from error
+    if torn:
+        files.write_bytes(path, whole + b"\n" if whole else b"")
+
+
+def _begin(numbers: Any, jobs: int, compiling: tuple[str, str, bool]) -> None:
+    """Begins a process with its share of the cores."""
+    # Ctrl-C reaches the first process, which ends this one by SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "sched_setaffinity"):
+        mine = sorted(os.sched_getaffinity(0))[numbers.get() :: jobs]
+        if mine:  # There may be more jobs than cores.
+            os.sched_setaffinity(0, mine)
+    from tf_autoformer.supernet import compilation, parallel
+
+    compilation.use(*compiling)
+    parallel.use_cores()
