@@ -83,6 +83,16 @@ class DescriptionTest(parameterized.TestCase):
         self.assertNotIn("rel. position", "\n".join(lines))
         self.assertIn(f"{sum(MACS.values()):,}", lines[2])
 
+    def test_relative_position_of_the_keys_alone_is_half_as_much(self):
+        model = dataclasses.replace(IMAGENET, position="relative_keys")
+        total = sum(MACS.values()) + MACS["attention"] // 2
+        (found,) = (
+            line
+            for line in description.lines(SMALL, model)
+            if "rel. position" in line
+        )
+        self.assertEqual(found.split()[-1], f"{total:,}")
+
     def test_the_network_is_the_models(self):
         model = model_lib.ModelConfig(
             num_classes=10, image_size=(8, 12), patch_size=4, head_dim=4

@@ -307,6 +307,12 @@ class DumpTest(parameterized.TestCase):
         ):
             weights.dump(_own(position=position, image_size=(12, 20)))
 
+    def test_relative_position_of_the_keys_alone_is_refused(self):
+        with self.assertRaisesRegex(
+            errors.InputError, "position is relative_keys; .* keys and values"
+        ):
+            weights.dump(_own(position="relative_keys"))
+
 
 if __name__ == "__main__":
     absltest.main()

@@ -45,7 +45,7 @@ def _supernet(**fields) -> supernet_lib.Supernet:
 class ElasticTest(parameterized.TestCase):
     @parameterized.parameters(
         ("cls", "absolute", "flat", None),
-        ("average", "both", "heads", None),
+        ("average", "relative_keys", "heads", None),
         ("average", "both", "heads", (8, 20)),
     )
     def test_each_answers_as_alone(self, pooling, position, layout, size):

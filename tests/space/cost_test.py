@@ -174,6 +174,21 @@ class CostTest(parameterized.TestCase):
             13 * 4 * 30 * 64,
         )
 
+    def test_relative_position_of_the_keys_alone_has_half_the_cost(self):
+        model = dataclasses.replace(HAND_MODEL, position="relative_keys")
+        both, keys = (
+            cost.macs_by_part(each, HAND_ARCHITECTURE)
+            for each in (HAND_MODEL, model)
+        )
+        # 2 heads, 5 × 5 pairs, 4 channels.
+        self.assertEqual(keys, both | {"relative_position": 2 * 5 * 5 * 4})
+        # No absolute position of 5 tokens, and two tables in place of four.
+        self.assertEqual(
+            cost.params(HAND_MODEL, HAND_ARCHITECTURE)
+            - cost.params(model, HAND_ARCHITECTURE),
+            5 * 8 + 2 * (3 + 1) * 4,
+        )
+
     @parameterized.parameters("tiny", "small", "base")
     def test_smallest_and_largest_bound_what_grows(self, name):
         space = search_space.SEARCH_SPACES[name]

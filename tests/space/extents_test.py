@@ -135,18 +135,29 @@ class ExtentsTest(parameterized.TestCase):
         # 2 × 5 patches and the class token.
         self.assertEqual(shapes["position", "embedding"], (1, 11, 216))
 
-    @parameterized.parameters("none", "absolute", "relative", "both")
-    def test_only_the_chosen_position_embeddings_exist(self, position):
+    @parameterized.parameters(
+        ("none", False, ()),
+        ("absolute", True, ()),
+        ("relative", False, ("key", "value")),
+        ("relative_keys", False, ("key",)),
+        ("both", True, ("key", "value")),
+    )
+    def test_only_the_chosen_position_embeddings_exist(
+        self, position, absolute, relative
+    ):
         model = model_lib.ModelConfig(num_classes=10, position=position)
         layers = extents.layers(
             model, extents.of(Architecture(192, 1, (3,), (4.0,)))
         )
-        self.assertEqual("position" in layers, position in ("absolute", "both"))
-        tables = set(extents.RELATIVE_TABLES)
-        self.assertLen(tables, 4)
-        self.assertEqual(
-            tables & set(layers["block_0.attention"].axes),
-            tables if position in ("relative", "both") else set(),
+        self.assertEqual("position" in layers, absolute)
+        weights = layers["block_0.attention"].axes
+        self.assertCountEqual(
+            [each for each in weights if each.startswith(("key_", "value_"))],
+            [
+                f"{side}_{axis}"
+                for side in relative
+                for axis in ("vertical", "horizontal")
+            ],
         )
 
 

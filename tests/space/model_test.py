@@ -33,15 +33,17 @@ class ModelConfigTest(parameterized.TestCase):
         self.assertEqual(flat.qkv_bias_layout, "flat")
 
     @parameterized.parameters(
-        ("none", False, False),
-        ("absolute", True, False),
-        ("relative", False, True),
-        ("both", True, True),
+        ("none", False, False, False),
+        ("absolute", True, False, False),
+        ("relative", False, True, True),
+        ("relative_keys", False, True, False),
+        ("both", True, True, True),
     )
-    def test_position(self, position, absolute, relative):
+    def test_position(self, position, absolute, keys, values):
         model = model_lib.ModelConfig(num_classes=10, position=position)
         self.assertEqual(model.has_absolute_position, absolute)
-        self.assertEqual(model.has_relative_position, relative)
+        self.assertEqual(model.has_relative_keys, keys)
+        self.assertEqual(model.has_relative_values, values)
 
     def test_drop_path_grows_linearly_from_zero_to_its_rate(self):
         model = model_lib.ModelConfig(num_classes=10, drop_path=0.3)

@@ -8,14 +8,17 @@ from tests.helpers import gradients
 from tf_autoformer.supernet import attention, relative_position
 
 HEADS, DIM, EMBED, BATCH = 2, 4, 6, 2
+# What has relative position.
+NOTHING, KEYS, BOTH = (), ("key",), ("key", "value")
 GRIDS = (
-    ("without_relative_position", (3, 3), 2, False),
-    ("offsets_within_the_limit", (3, 3), 2, True),
-    ("limit_beyond_the_grid", (2, 2), 5, True),
-    ("offsets_clipped", (4, 4), 1, True),
-    ("wide_grid", (2, 5), 2, True),
-    ("tall_grid", (5, 2), 2, True),
-    ("one_patch", (1, 1), 1, True),
+    ("without_relative_position", (3, 3), 2, NOTHING),
+    ("keys_alone", (3, 4), 2, KEYS),
+    ("offsets_within_the_limit", (3, 3), 2, BOTH),
+    ("limit_beyond_the_grid", (2, 2), 5, BOTH),
+    ("offsets_clipped", (4, 4), 1, BOTH),
+    ("wide_grid", (2, 5), 2, BOTH),
+    ("tall_grid", (5, 2), 2, BOTH),
+    ("one_patch", (1, 1), 1, BOTH),
 )
 
 
@@ -49,10 +52,11 @@ def _brute_force(x, weights, grid, limit):
                 values = np.zeros([tokens, DIM])
                 for j in range(tokens):
                     key, value = k[j, h].copy(), v[j, h].copy()
+                    row, column = _rows_of_tables(i, j, grid[1], limit)
                     if "key_vertical" in w:
-                        row, column = _rows_of_tables(i, j, grid[1], limit)
                         key += w["key_vertical"][row]
                         key += w["key_horizontal"][column]
+                    if "value_vertical" in w:
                         value += w["value_vertical"][row]
                         value += w["value_horizontal"][column]
                     logits[j] = q[i, h] @ key / np.sqrt(DIM)
@@ -77,15 +81,14 @@ def _plain(x: tf.Tensor, weights, grid, limit: int) -> tf.Tensor:
     qkv = tf.einsum("bte,echd->cbhtd", x, weights["qkv_kernel"]) + bias
     query, key, value = tf.unstack(qkv)  # [batch, heads, tokens, head_dim]
     logits = tf.einsum("bhid,bhjd->bhij", query, key)
-    relative = "key_vertical" in weights
-    if relative:
+    if "key_vertical" in weights:
         keys = tf.gather(weights["key_vertical"], rows)
         keys += tf.gather(weights["key_horizontal"], columns)
         logits += tf.einsum("bhid,ijd->bhij", query, keys)
     share = tf.exp(logits / dim**0.5)
     share /= tf.reduce_sum(share, axis=-1, keepdims=True)
     context = tf.einsum("bhij,bhjd->bhid", share, value)
-    if relative:
+    if "value_vertical" in weights:
         values = tf.gather(weights["value_vertical"], rows)
         values += tf.gather(weights["value_horizontal"], columns)
         context += tf.einsum("bhij,ijd->bhid", share, values)
@@ -97,7 +100,7 @@ def _plain(x: tf.Tensor, weights, grid, limit: int) -> tf.Tensor:
 
 def _weights(
     limit: int,
-    relative: bool,
+    relative: tuple[str, ...],
     rng: np.random.RandomState,
     heads: int = HEADS,
 ):
@@ -107,10 +110,9 @@ def _weights(
         "projection_kernel": (heads, DIM, EMBED),
         "projection_bias": (EMBED,),
     }
-    if relative:
-        for side in ("key", "value"):
-            for axis in ("vertical", "horizontal"):
-                shapes[f"{side}_{axis}"] = (2 * limit + 2, DIM)
+    for side in relative:
+        for axis in ("vertical", "horizontal"):
+            shapes[f"{side}_{axis}"] = (2 * limit + 2, DIM)
     return {
         name: rng.randn(*shape).astype(np.float32)
         for name, shape in shapes.items()
@@ -147,7 +149,24 @@ class RelativePositionTest(parameterized.TestCase):
             [x, weights],
         )
 
-    @parameterized.product(heads=(1, 3), relative=(False, True), flat=[0, 1])
+    @parameterized.product(relative=(NOTHING, KEYS, BOTH), alignment=(3, 8))
+    def test_padding_changes_neither_value_nor_gradients(
+        self, relative, alignment
+    ):
+        grid, limit, rng = (3, 4), 2, np.random.RandomState(1)
+        weights = _weights(limit, relative, rng)
+
+        gradients.check(
+            lambda x, weights: attention.self_attention(
+                x, weights, grid, alignment
+            ),
+            lambda x, weights: _plain(x, weights, grid, limit),
+            [rng.randn(BATCH, 13, EMBED), weights],
+        )
+
+    @parameterized.product(
+        heads=(1, 3), relative=(NOTHING, KEYS, BOTH), flat=[0, 1]
+    )
     def test_gradients_with_sizes_that_the_graph_does_not_know(
         self, heads, relative, flat
     ):
@@ -170,6 +189,34 @@ class RelativePositionTest(parameterized.TestCase):
             [x, weights],
             unknown=[[None, 13, None], shapes],
         )
+
+    @parameterized.parameters(
+        # 13 tokens, and 1 + 3 + 4 columns beside the 4 of a head.
+        (NOTHING, 1, 4),
+        (KEYS, 1, 4),
+        (BOTH, 1, 4 + 8),
+        # 4 divides these widths, so the values have no zeros. The mask of the
+        # padded keys is not theirs.
+        (NOTHING, 4, 4),
+        (KEYS, 4, 4),
+        (BOTH, 4, 4 + 8),
+    )
+    def test_values_have_no_columns_for_the_keys(
+        self, relative, alignment, width
+    ):
+        weights = _weights(2, relative, np.random.RandomState(0))
+        weights = tf.nest.map_structure(tf.constant, weights)
+
+        @tf.function(autograph=False)
+        def run(x):
+            return attention.self_attention(x, weights, (3, 4), alignment)
+
+        graph = run.get_concrete_function(tf.TensorSpec([1, 13, EMBED])).graph
+        (softmax,) = (
+            each for each in graph.get_operations() if each.type == "Softmax"
+        )
+        (product,) = softmax.outputs[0].consumers()
+        self.assertEqual(product.outputs[0].shape[-1], width)
 
     def test_no_tensor_of_pairs_times_head_dim_is_made(self):
         grid, dim = (4, 4), 32

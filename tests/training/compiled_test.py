@@ -37,8 +37,8 @@ OPTIONS = {
         "model": {"position": "absolute", "pooling": "cls"},
         "method": "bignas",
     },
-    "without absolute position": {
-        "model": {"position": "relative", "pooling": "average"},
+    "with relative position of the keys alone": {
+        "model": {"position": "relative_keys", "pooling": "average"},
         "skips": True,
     },
 }

@@ -174,7 +174,7 @@ def to_official(
     state = weights.dump(trained.supernet, heads)
     args = {
         "gp": model.pooling == "average",
-        "relative_position": model.has_relative_position,
+        "relative_position": model.has_relative_keys,
         "max_relative_position": model.max_relative_offset,
         "no_abs_pos": not model.has_absolute_position,
         "change_qkv": True,

@@ -165,7 +165,12 @@ def dump(
             f"head_dim is {model.head_dim}; the official code knows only "
             f"{HEAD_DIM}"
         )
-    if model.has_relative_position and model.grid[0] != model.grid[1]:
+    if model.has_relative_keys != model.has_relative_values:
+        raise errors.InputError(
+            f"position is {model.position}; the official code knows relative "
+            "position only for keys and values together"
+        )
+    if model.has_relative_keys and model.grid[0] != model.grid[1]:
         raise errors.InputError(
             f"image_size is {model.image_size}; the official code's relative "
             "position knows only squares"

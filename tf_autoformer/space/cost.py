@@ -77,8 +77,8 @@ def macs_by_part(
     """Multiply-accumulates of one image's forward pass, for each part.
 
     The count covers the matrix products. It leaves out biases, norms, softmax,
-    GELU and additions. `relative_position` counts its two products as the
-    paper writes them, over all pairs of tokens.
+    GELU and additions. `relative_position` counts its products, of keys and of
+    values, as the paper writes them, over all pairs of tokens.
 
     Returns:
       Part -> MACs. The parts are `patch_embedding`, `projections` (QKV and
@@ -106,10 +106,10 @@ def macs_by_part(
         for kernel in ("qkv_kernel", "projection_kernel"):
             parts["projections"] += tokens * weights(attention, kernel)
         heads = architecture.num_heads[block]
-        products = 2 * tokens**2 * heads * model.head_dim
-        parts["attention"] += products
-        if model.has_relative_position:
-            parts["relative_position"] += products
+        product = tokens**2 * heads * model.head_dim
+        parts["attention"] += 2 * product
+        for has in (model.has_relative_keys, model.has_relative_values):
+            parts["relative_position"] += has * product
         for dense in ("mlp_expand", "mlp_contract"):
             layer = extents.block_layer(block, dense)
             parts["mlp"] += tokens * weights(layer, "kernel")

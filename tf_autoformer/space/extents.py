@@ -77,11 +77,12 @@ def block_axes(model: model_lib.ModelConfig) -> dict[str, WeightAxes]:
         "projection_kernel": (HEADS, dim, EMBED),
         "projection_bias": (EMBED,),
     }
-    if model.has_relative_position:
-        # One row for each offset, and row 0 for pairs with the class token.
-        rows = 2 * model.max_relative_offset + 2
-        for name in RELATIVE_TABLES:
-            attention[name] = (rows, dim)
+    # One row for each offset, and row 0 for pairs with the class token.
+    table = (2 * model.max_relative_offset + 2, dim)
+    if model.has_relative_keys:
+        attention |= dict.fromkeys(KEY_TABLES, table)
+    if model.has_relative_values:
+        attention |= dict.fromkeys(VALUE_TABLES, table)
     return {
         "attention_norm": {"gamma": (EMBED,), "beta": (EMBED,)},
         "attention": attention,
@@ -91,12 +92,9 @@ def block_axes(model: model_lib.ModelConfig) -> dict[str, WeightAxes]:
     }
 
 
-RELATIVE_TABLES = (
-    "key_vertical",
-    "key_horizontal",
-    "value_vertical",
-    "value_horizontal",
-)
+# Relative position of the keys and of the values.
+KEY_TABLES = ("key_vertical", "key_horizontal")
+VALUE_TABLES = ("value_vertical", "value_horizontal")
 
 
 def head_axes(model: model_lib.ModelConfig) -> dict[str, WeightAxes]:

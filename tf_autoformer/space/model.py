@@ -6,7 +6,7 @@ from typing import Literal
 from tf_autoformer import errors, rules
 
 Pooling = Literal["cls", "average"]
-Position = Literal["none", "absolute", "relative", "both"]
+Position = Literal["none", "absolute", "relative", "relative_keys", "both"]
 # Side of a square, or height and width.
 ImageSize = int | tuple[int, int]
 BiasLayout = Literal["heads", "flat"]
@@ -24,8 +24,9 @@ class ModelConfig:
       head_dim: Width of one attention head.
       pooling: Input of the classification head: the class token ("cls") or
         the mean of the patch tokens without it ("average").
-      position: Position embedding: learned absolute, 2-D relative for keys
-        and values, both or none.
+      position: Position embedding: none, learned absolute, 2-D relative for
+        keys and values, 2-D relative for keys alone (relative_keys), or
+        absolute and relative for keys and values (both).
       max_relative_offset: Largest offset in rows or columns. Larger ones are
         clipped to it.
       qkv_bias_layout: Entries of the QKV bias that a subnet takes. "heads":
@@ -92,8 +93,13 @@ class ModelConfig:
         return self.position in ("absolute", "both")
 
     @property
-    def has_relative_position(self) -> bool:
-        """Whether attention adds 2-D relative embeddings."""
+    def has_relative_keys(self) -> bool:
+        """Whether attention adds 2-D relative embeddings to the keys."""
+        return self.position in ("relative", "relative_keys", "both")
+
+    @property
+    def has_relative_values(self) -> bool:
+        """Whether attention adds 2-D relative embeddings to the values."""
         return self.position in ("relative", "both")
 
     def drop_path_rates(self, depth: int) -> list[float]:

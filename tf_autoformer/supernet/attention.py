@@ -1,6 +1,6 @@
 """Multi-head self-attention with 2-D relative position."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,8 @@ def self_attention(
       weights: `qkv_kernel` [embed, 3, heads, head_dim], `qkv_bias`
         [3, heads, head_dim] or flat [3 * heads * head_dim],
         `projection_kernel` [heads, head_dim, embed], `projection_bias`
-        [embed] and, with relative position, four tables [2R + 2, head_dim].
+        [embed] and, with relative position, the tables of the keys and perhaps
+        those of the values, [2R + 2, head_dim].
       grid: Rows and columns of patches. tokens = rows * columns + 1.
       alignment: Number that divides the sizes of the products. Tokens and
         columns are padded to it.
@@ -42,13 +43,15 @@ def self_attention(
         tf.reshape(kernel, [embed, 3 * width]),
         tf.reshape(weights["qkv_bias"], [3 * width]),
     )
-    tables = {
-        name: weights[name]
-        for name in extents.RELATIVE_TABLES
-        if name in weights
-    }
+    key_tables, value_tables = (
+        {name: weights[name] for name in names if name in weights}
+        for names in (extents.KEY_TABLES, extents.VALUE_TABLES)
+    )
+    attention = _Attention(
+        grid, bool(key_tables), bool(value_tables), heads, dim, alignment
+    )
     return dense.dense(
-        _Attention(grid, bool(tables), heads, dim, alignment)(qkv, tables),
+        attention(qkv, key_tables, value_tables),
         tf.reshape(weights["projection_kernel"], [width, embed]),
         weights["projection_bias"],
     )
@@ -58,12 +61,13 @@ class _Attention:
     """The attention of all heads, with a gradient that keeps few tensors.
 
     Query, key and value are extended by columns. They hold the relative terms
-    and the indicators (see `relative_position`), then a mask of the keys that
-    only pad the tokens, then zeros.
+    and the indicators (see `relative_position`), then, of query and key, a mask
+    of the keys that only pad the tokens, then zeros.
 
     Args:
       grid: Rows and columns of patches.
-      relative: Whether there is relative position.
+      relative_keys: Whether the keys have relative position.
+      relative_values: Whether the values have relative position.
       heads: Number of heads, a scalar.
       dim: Width of a head.
       alignment: See `self_attention`.
@@ -72,7 +76,8 @@ class _Attention:
     def __init__(
         self,
         grid: relative_position.Grid,
-        relative: bool,
+        relative_keys: bool,
+        relative_values: bool,
         heads: tf.Tensor,
         dim: int,
         alignment: int,
@@ -82,29 +87,36 @@ class _Attention:
         tokens = 1 + grid[0] * grid[1]
         beyond = -tokens % alignment
         indicators = relative_position.indicators(grid)
-        if not relative:
-            indicators = indicators[:, :0]
-        self._terms = indicators.shape[1]
-        count = self._terms + (beyond > 0)
-        count += -(dim + count) % alignment
-        columns = np.zeros([tokens + beyond, count], np.float32)
-        columns[:tokens, : self._terms] = indicators
-        self._value_columns = columns
-        self._key_columns = columns.copy()
-        self._query_columns = np.zeros_like(columns)[:, self._terms :]
+
+        def columns(terms: int, masks: int) -> np.ndarray:
+            count = terms + masks
+            count += -(dim + count) % alignment
+            result = np.zeros([tokens + beyond, count], np.float32)
+            result[:tokens, :terms] = indicators[:, :terms]
+            return result
+
+        terms = indicators.shape[1] * relative_keys
+        self._key_columns = columns(terms, masks=int(beyond > 0))
+        self._query_columns = np.zeros_like(self._key_columns)[:, terms:]
         if beyond:
-            self._key_columns[tokens:, self._terms] = _MASKED
+            self._key_columns[tokens:, terms] = _MASKED
             self._query_columns[:, 0] = 1
+        self._sums = indicators.shape[1] * relative_values
+        self._value_columns = columns(self._sums, masks=0)
         self._tokens, self._beyond = tokens, beyond
 
     def __call__(
-        self, qkv: tf.Tensor, tables: relative_position.Tables
+        self,
+        qkv: tf.Tensor,
+        key_tables: relative_position.Tables,
+        value_tables: relative_position.Tables,
     ) -> tf.Tensor:
         """The contexts of all heads, side by side.
 
         Args:
           qkv: Queries, keys and values, [batch, tokens, 3 * heads * head_dim].
-          tables: Tables of the relative position. Empty without it.
+          key_tables: Tables of the keys. Empty without relative position.
+          value_tables: Tables of the values. Empty without relative position.
 
         Returns:
           Contexts, [batch, tokens, heads * head_dim].
@@ -112,10 +124,12 @@ class _Attention:
 
         @tf.custom_gradient
         def attend(
-            qkv: tf.Tensor, tables: relative_position.Tables
+            qkv: tf.Tensor,
+            key_tables: relative_position.Tables,
+            value_tables: relative_position.Tables,
         ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[Any, ...]]]:
             query, key, value = (
-                program.save(each) for each in self._split(qkv, tables)
+                program.save(each) for each in self._split(qkv, key_tables)
             )  # [batch, heads, padded tokens, columns]
             # They need more memory than qkv. XLA writes them in any case.
             kept = (query, key, value) if program.saves() else None
@@ -125,12 +139,12 @@ class _Attention:
             context = program.save(tf.matmul(attention, value))
 
             def gradient(upstream: tf.Tensor) -> tuple[Any, ...]:
-                query, key, value = kept or self._split(qkv, tables)
+                query, key, value = kept or self._split(qkv, key_tables)
                 with tf.GradientTape() as tape:
-                    tape.watch((context, tables))
-                    merged = self._merge(context, tables)
+                    tape.watch((context, value_tables))
+                    merged = self._merge(context, value_tables)
                 d_context, d_value_tables = tape.gradient(
-                    merged, (context, tables), upstream
+                    merged, (context, value_tables), upstream
                 )
                 # Softmax takes from dA its mean under A, which is that of
                 # d_context under context.
@@ -145,23 +159,18 @@ class _Attention:
                     d_attention - tf.cast(mean, attention.dtype)
                 )
                 d_query, d_key_tables = self._extension_gradient(
-                    query, tables, tf.matmul(d_scores, key)
+                    query, key_tables, tf.matmul(d_scores, key)
                 )
                 d_qkv = self._joined(
                     d_query * self._dim**-0.5,
                     tf.matmul(d_scores, query, transpose_a=True),
                     tf.matmul(attention, d_context, transpose_a=True),
                 )
-                return d_qkv, {
-                    name: d_value_tables[name]
-                    if d_key_tables[name] is None
-                    else d_key_tables[name]
-                    for name in tables
-                }
+                return d_qkv, d_key_tables, d_value_tables
 
-            return self._merge(context, tables), gradient
+            return self._merge(context, value_tables), gradient
 
-        return attend(qkv, tables)
+        return attend(qkv, key_tables, value_tables)
 
     def _split(
         self, qkv: tf.Tensor, tables: relative_position.Tables
@@ -203,12 +212,12 @@ class _Attention:
         query: tf.Tensor,
         tables: relative_position.Tables,
         upstream: tf.Tensor,
-    ) -> tuple[tf.Tensor, Mapping[str, tf.Tensor | None]]:
+    ) -> tuple[tf.Tensor, relative_position.Tables]:
         """Gradients of the scaled query and of the tables.
 
         Args:
           query: Query with all columns.
-          tables: Tables of the relative position.
+          tables: Tables of the keys.
           upstream: Gradient of the query with all columns.
         """
         query = self._own(query)
@@ -235,10 +244,12 @@ class _Attention:
         """The contexts with their relative values, side by side."""
         if self._beyond:
             context, _ = tf.split(context, [self._tokens, self._beyond], axis=2)
-        rest = context.shape[3] - self._dim - self._terms
-        context, sums, _ = tf.split(
-            context, [self._dim, self._terms, rest], axis=3
-        )
+        if columns := self._value_columns.shape[1]:
+            context, sums, _ = tf.split(
+                context,
+                [self._dim, self._sums, columns - self._sums],
+                axis=3,
+            )
         if tables:
             context += relative_position.values(sums, tables, self._grid)
         context = tf.transpose(context, [0, 2, 1, 3])

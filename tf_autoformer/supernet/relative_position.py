@@ -2,7 +2,8 @@
 
 Shaw et al.'s relative position, extended to two dimensions (paper,
 supplementary material). For a query patch at (row r, column c) and a key
-patch at (s, t), one embedding is added to the key and one to the value:
+patch at (s, t), an embedding is added to the key, and another to the value if
+the values have any:
 
     table_vertical[clip(s - r)] + table_horizontal[clip(t - c)]
 
@@ -13,9 +14,9 @@ A query's term thus depends only on the key's row and column. For each query
 token, `_matrices` holds the embeddings of every key row and key column, so that
 `keys` is one product with q. `indicators` are one-hot rows and columns of the
 keys. With the products appended to q and the indicators to k, the whole term
-becomes part of the one product q·kᵀ. On the value side the indicators are
-appended to v. A·v then also sums the attention by key row and column, and
-`values` multiplies these sums by the tables.
+becomes part of the one product q·kᵀ. If the values have embeddings, the
+indicators are appended to v as well. A·v then also sums the attention by key
+row and column, and `values` multiplies these sums by the tables.
 """
 
 from collections.abc import Mapping
