@@ -61,7 +61,7 @@ def is_step(
 
 
 class GridTest(parameterized.TestCase):
-    @parameterized.parameters(1e9, 3_000, 1_800, 700)
+    @parameterized.parameters(1e9, 3_000, 1_800, 720)
     def test_it_has_all_that_is_uniform_and_allowed(self, maximum):
         limit = algorithm_test.limit(maximum, SPACE)
         expected = [
