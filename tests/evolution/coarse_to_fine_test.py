@@ -77,7 +77,7 @@ class GridTest(parameterized.TestCase):
         line = search_space.SearchSpace(
             embed_dims=(8,),
             depths=(1,),
-            num_heads=range(1, 10),
+            num_heads=tuple(range(1, 10)),
             mlp_ratios=(1,),
         )
         grid = coarse_to_fine.grid(algorithm_test.limit(1e9, line))
@@ -96,19 +96,26 @@ class GridTest(parameterized.TestCase):
             ]
             self.assertEqual(distances[others[1] - 1], max(distances))
 
-    def test_each_dimension_counts_alike(self):
-        grid = coarse_to_fine.grid(algorithm_test.limit(1e9, SPACE))
-        for seed in range(5):
-            one, other = coarse_to_fine.spread(
-                SPACE, grid, 2, random.Random(seed)
-            )
-            # Opposite, except where the first has the middle of three.
-            self.assertNotEqual(one.embed_dim, other.embed_dim)
-            self.assertNotEqual(one.depth, other.depth)
-            self.assertNotEqual(one.mlp_ratio[0], other.mlp_ratio[0])
-            self.assertIn(
-                one.num_heads[0] + 10 * other.num_heads[0], (31, 13, 12, 32)
-            )
+    def test_dimensions_of_many_and_of_few_choices_count_alike(self):
+        plane = search_space.SearchSpace(
+            embed_dims=(8, 12),
+            depths=(1,),
+            num_heads=tuple(range(1, 10)),
+            mlp_ratios=(1,),
+        )
+        grid = coarse_to_fine.grid(algorithm_test.limit(1e9, plane))
+        corners = [
+            sampling.from_blocks(embed_dim, [(heads, 1)])
+            for embed_dim in (8, 12)
+            for heads in (1, 9)
+        ]
+        begun_in_one = 0
+        for seed in range(20):
+            found = coarse_to_fine.spread(plane, grid, 4, random.Random(seed))
+            if found[0] in corners:
+                begun_in_one += 1
+                self.assertCountEqual(found, corners)
+        self.assertGreater(begun_in_one, 0)
 
 
 class StepsTest(absltest.TestCase):
@@ -122,6 +129,9 @@ class StepsTest(absltest.TestCase):
             for step in steps:
                 space.validate(step)
                 self.assertTrue(is_step(space, start, step), (start, step))
+                added = sampling.blocks_of(step)[start.depth :]
+                last = sampling.blocks_of(start)[-1]
+                self.assertEqual(added, [last] * len(added))
 
     def test_none_is_missing(self):
         for start in everything(SPACE):
@@ -162,6 +172,16 @@ class SearchTest(absltest.TestCase):
                 for step in taken:
                     del left[step]
             self.assertEmpty(left)
+
+    def test_the_seed_decides_what_is_taken_of_a_large_grid(self):
+        first, again, other = (
+            drivers_test.run(
+                "coarse_to_fine", LIMIT, generations=1, search_seed=seed
+            )[0].architectures
+            for seed in (0, 0, 1)
+        )
+        self.assertEqual(again, first)
+        self.assertNotEqual(set(other), set(first))
 
     def test_a_small_grid_is_filled_up_with_random_ones(self):
         limit = algorithm_test.limit(1e9, SPACE)

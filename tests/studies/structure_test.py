@@ -242,7 +242,7 @@ class StructureTest(parameterized.TestCase):
 
         # What a race stopped is not among the best.
         folder = self._search([common] * 3, workdir="c", images=5)
-        found = self._study(folder, best=30)
+        found = self._study(folder, best=40)
         (qkv_dim, _) = found["dimensions"]
         self.assertEqual(qkv_dim["best_mean"], qkv_dim["random_mean"])
 
