@@ -364,16 +364,16 @@ class SearchTest(tiny.WorkdirTest):
     @_NOT_COUNTED
     def test_coarse_to_fine_is_continued_to_the_byte(self):
         config = dataclasses.replace(CONFIG, driver="coarse_to_fine")
-        for name, *generations in (("at_once", 3), ("in_parts", 1, 2, 3)):
+        for name, *generations in (("grid", 3), ("grid_in_parts", 1, 2, 3)):
             for number in generations:
                 part = dataclasses.replace(config, generations=number)
                 list(self._search(name, config=part).run())
-        lines = self._lines("at_once")
+        lines = self._lines("grid")
         self.assertEqual(
             [line["origin"] for line in lines], ["coarse"] * 5 + ["fine"] * 8
         )
-        self.assertEqual(self._lines("in_parts"), lines)
-        found = search_config.SearchConfig.load(self.workdir.search("at_once"))
+        self.assertEqual(self._lines("grid_in_parts"), lines)
+        found = search_config.SearchConfig.load(self.workdir.search("grid"))
         self.assertEqual(found.evolution.driver, "coarse_to_fine")
 
     def test_other_searches_have_no_front_and_one_subnet_to_export(self):

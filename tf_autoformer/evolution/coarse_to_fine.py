@@ -149,7 +149,9 @@ def steps(
     ] + [sampling.from_blocks(start.embed_dim, stack) for stack in stacks]
 
 
-def _beside(choices: Sequence[_Number], value: _Number) -> list[_Number]:
+def _beside(
+    choices: tuple[_Number, ...], value: _Number
+) -> tuple[_Number, ...]:
     """The choices before and after this one."""
     index = choices.index(value)
-    return [*choices[:index][-1:], *choices[index + 1 :][:1]]
+    return choices[:index][-1:] + choices[index + 1 :][:1]
