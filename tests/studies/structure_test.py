@@ -260,7 +260,7 @@ class StructureTest(parameterized.TestCase):
             ((folder, missing), f"{missing.root} holds no candidates; run"),
             ((no_workdir,), "none/config.json does not exist"),
             ((folder, other), f"{other.root} has another search space than"),
-            ((few,), f"{few.root}: 0 of the best candidates have several"),
+            ((few,), f"{few.root}: 0 best candidates have several"),
         ):
             with self.assertRaisesRegex(errors.InputError, message):
                 structure.run(folders, self.output)

@@ -154,7 +154,7 @@ def _several(
     subnets = [each for each in different if each.depth > 1]
     if len(subnets) < 2:
         raise errors.InputError(
-            f"{len(subnets)} of the {name} candidates have several blocks; "
+            f"{len(subnets)} {name} candidates have several blocks; "
             "a comparison needs at least 2"
         )
     return subnets
