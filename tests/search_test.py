@@ -13,7 +13,7 @@ from tests.helpers import options, tiny
 from tf_autoformer import errors, files, rules, search
 from tf_autoformer.analysis import search_board
 from tf_autoformer.evaluation import generation, workers
-from tf_autoformer.evolution import algorithm, candidates, selection
+from tf_autoformer.evolution import algorithm, candidates, drivers, selection
 from tf_autoformer.latency import bound, winner
 from tf_autoformer.serving import model_card, savedmodel
 from tf_autoformer.space import constraint, cost
@@ -45,6 +45,11 @@ class OptionsTest(absltest.TestCase):
                 population=7, depth_probability=1.0, parents=3
             ),
         )
+
+    def test_every_driver_is_a_value_of_its_flag(self):
+        for name in drivers.DRIVERS:
+            found = parse(f"--driver={name}").evolution
+            self.assertEqual(found.driver, name)
 
     def test_objectives_are_a_list(self):
         found = parse("--driver=nsga2", "--objectives=macs,accuracy").evolution

@@ -29,7 +29,7 @@ class WarningTest(parameterized.TestCase):
         text = health.warning(0.5, 0.8, HEALTHY, 1288)
         self.assertIn("largest subnet labels 50.0% of 1,288 validation", text)
         self.assertIn(
-            "the smallest has 80.0% and the median of 24 random ones is 96.5%",
+            "the smallest has 80.0% and the median of 24 others is 96.5%",
             text,
         )
         self.assertIn("Train longer", text)
@@ -38,7 +38,7 @@ class WarningTest(parameterized.TestCase):
     def test_it_names_only_what_is_better(self):
         text = health.warning(0.5, 0.4, HEALTHY, 288)
         self.assertNotIn("smallest", text)
-        self.assertIn("but the median of 24 random ones is 96.5%.", text)
+        self.assertIn("but the median of 24 others is 96.5%.", text)
         text = health.warning(0.5, 0.8, [0.3], 288)
         self.assertIn("but the smallest has 80.0%.", text)
 

@@ -4,11 +4,10 @@ import dataclasses
 import hashlib
 import itertools
 import random
-from unittest import mock
 
 from absl.testing import absltest, parameterized
 
-from tf_autoformer import errors, rules
+from tf_autoformer import errors
 from tf_autoformer.evolution import algorithm, selection
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.space import constraint, cost, search_space
@@ -422,13 +421,12 @@ class ConfigTest(parameterized.TestCase):
     def test_only_drivers_of_the_top_k_race(self):
         for driver in ("evolution", "random"):
             algorithm.EvolutionConfig(driver=driver, racing=True)
-        with (
-            mock.patch.object(rules, "check"),  # As if there were such a one.
-            self.assertRaisesRegex(
-                errors.InputError, "driver is 'pareto'; it must be evolution or"
-            ),
-        ):
-            algorithm.EvolutionConfig(driver="pareto", racing=True)
+        for driver in ("predictor", "coarse_to_fine"):
+            with self.assertRaisesRegex(
+                errors.InputError,
+                f"driver is '{driver}'; it must be evolution or random",
+            ):
+                algorithm.EvolutionConfig(driver=driver, racing=True)
 
 
 if __name__ == "__main__":

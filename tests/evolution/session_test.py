@@ -317,7 +317,7 @@ class SearchTest(tiny.WorkdirTest):
         (record,) = caught.records
         self.assertIn(
             "largest subnet labels 25.0% of 288 validation images correctly, "
-            "but the smallest has 75.0% and the median of 5 random ones is "
+            "but the smallest has 75.0% and the median of 5 others is "
             "75.0%",
             record.getMessage(),
         )
@@ -360,6 +360,21 @@ class SearchTest(tiny.WorkdirTest):
         self.assertEqual(again, ranking)
         loaded = search_config.SearchConfig.load(folder).evolution
         self.assertEqual(dataclasses.replace(loaded, generations=3), config)
+
+    @_NOT_COUNTED
+    def test_coarse_to_fine_is_continued_to_the_byte(self):
+        config = dataclasses.replace(CONFIG, driver="coarse_to_fine")
+        for name, *generations in (("grid", 3), ("grid_in_parts", 1, 3)):
+            for number in generations:
+                part = dataclasses.replace(config, generations=number)
+                list(self._search(name, config=part).run())
+        lines = self._lines("grid")
+        self.assertEqual(
+            [line["origin"] for line in lines], ["coarse"] * 5 + ["fine"] * 8
+        )
+        self.assertEqual(self._lines("grid_in_parts"), lines)
+        found = search_config.SearchConfig.load(self.workdir.search("grid"))
+        self.assertEqual(found.evolution.driver, "coarse_to_fine")
 
     def test_other_searches_have_no_front_and_one_subnet_to_export(self):
         best = self._whole()[-1][0].architecture

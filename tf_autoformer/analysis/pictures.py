@@ -136,7 +136,7 @@ def progress(ranking: Sequence[selection.Candidate]) -> figure.Figure:
 
 
 # Okabe and Ito's, which color-blind people tell apart, and shapes besides.
-_OPERATOR_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 _OPERATOR_MARKERS = "osD^v"
 
 
@@ -167,7 +167,7 @@ def operators(
     above, below = drawing.subplots(2, 1, sharex=True)
     bottom = np.zeros(len(numbers))
     for index, name in enumerate(names):
-        color = _OPERATOR_COLORS[index % len(_OPERATOR_COLORS)]
+        color = COLORS[index % len(COLORS)]
         found = [by_generation[number].get(name) for number in numbers]
         above.plot(
             numbers,

@@ -15,7 +15,7 @@ def warning(
     """Tells whether a supernet looks broken or is not trained enough.
 
     In a trained supernet the largest subnet is about as accurate as any other.
-    It is compared with the smallest one and with the median of random ones. The
+    It is compared with the smallest one and with the median of others. The
     margin is that of two independent samples of images. All subnets see the
     same images, so a real difference is noticed later than it could be, and
     chance alone warns even less often.
@@ -23,7 +23,7 @@ def warning(
     Args:
       largest: Accuracy of the space's largest subnet, in [0, 1].
       smallest: Accuracy of the space's smallest subnet, in [0, 1].
-      others: Accuracies of random subnets, in [0, 1]. There may be none.
+      others: Accuracies of subnets that no search selected, in [0, 1], if any.
       num_images: Number of images that each subnet was evaluated on.
 
     Returns:
@@ -31,7 +31,7 @@ def warning(
     """
     compared = {"the smallest has": smallest}
     if others:
-        name = f"the median of {len(others)} random ones is"
+        name = f"the median of {len(others)} others is"
         compared[name] = statistics.median(others)
     better = [
         f"{name} {accuracy:.1%}"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import types
 from collections.abc import (
     Callable,
     Collection,
@@ -38,8 +39,10 @@ class EvolutionConfig:
       driver: Algorithm that proposes candidates: "evolution", which is
         Algorithm 2, "random", "nsga2", which finds a front of accuracy against
         costs (NSGA-II, needs pymoo), "predictor", which is evolution on
-        accuracies that boosted trees predict, or "additive", which finds the
-        exact best of an additive model of the accuracy within the budget.
+        accuracies that boosted trees predict, "additive", which finds the
+        exact best of an additive model of the accuracy within the budget, or
+        "coarse_to_fine", which varies the best of a coarse grid by single
+        steps.
       objectives: Objectives of "nsga2": "accuracy" and one or more costs that
         it keeps low. Default with this driver: accuracy,params.
       population: Architectures of the first generation, P.
@@ -55,9 +58,14 @@ class EvolutionConfig:
         best is evaluated on no further images.
     """
 
-    driver: Literal["evolution", "random", "nsga2", "predictor", "additive"] = (
-        rules.field("evolution", before="evolution")
-    )
+    driver: Literal[
+        "evolution",
+        "random",
+        "nsga2",
+        "predictor",
+        "additive",
+        "coarse_to_fine",
+    ] = rules.field("evolution", before="evolution")
     objectives: tuple[str, ...] = rules.field((), before=())
     population: int = rules.field(50, rules.at_least(1))
     generations: int = rules.field(20, rules.at_least(1))
@@ -121,8 +129,9 @@ def run(
     constraint: constraint_lib.Constraint,
     evaluate: Evaluate,
     propose: Propose,
+    first: Mapping[Architecture, str] = types.MappingProxyType({}),
 ) -> Iterator[list[selection.Candidate]]:
-    """Runs a search, generation by generation. The first one is random.
+    """Runs a search, generation by generation.
 
     The whole search follows from the seed and the accuracies. A search that is
     run again with an `evaluate` that remembers repeats itself up to the point
@@ -135,6 +144,8 @@ def run(
         each generation, and no architecture comes twice.
       propose: Function that proposes each later generation. Its members
         satisfy the constraint and are not known.
+      first: Members of the first generation that satisfy the constraint, each
+        with its origin, up to `config.population`. The others are random.
 
     Yields:
       All candidates so far, ranked, after each generation. The search ends
@@ -148,7 +159,7 @@ def run(
     ranking: list[selection.Candidate] = []
     for generation in range(config.generations):
         size = config.offspring if generation else config.population
-        members = propose(ranking, size, rng) if generation else {}
+        members = propose(ranking, size, rng) if generation else {**first}
         missing = size - len(members)
         members |= drawn(constraint, missing, rng, {*known, *members})
         if not members:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from tf_autoformer.evolution import (
     additive,
     algorithm,
+    coarse_to_fine,
     nsga2,
     predictor,
     selection,
@@ -41,4 +42,5 @@ DRIVERS: dict[str, Driver] = {
     "nsga2": nsga2.search,
     "predictor": predictor.search,
     "additive": additive.search,
+    "coarse_to_fine": coarse_to_fine.search,
 }

@@ -25,6 +25,7 @@ class SearchFolder:
     """The folder of one search. It owns the names of its files.
 
     Attributes:
+      workdir: Working folder of the supernet.
       root: Path of the folder.
       name: Name of the search.
       config: JSON file of the search's configuration.
@@ -38,6 +39,7 @@ class SearchFolder:
     """
 
     def __init__(self, workdir: "Workdir", name: str):
+        self.workdir = workdir
         self.root = workdir.root / "search" / name
         self.name = name
         self.config = self.root / "config.json"
