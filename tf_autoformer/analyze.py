@@ -12,7 +12,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Literal
 
-from tf_autoformer import binary, flag_fields, rules, shared_options
+from tf_autoformer import binary, errors, flag_fields, rules, shared_options
 from tf_autoformer.space import constraint, cost
 from tf_autoformer.training import run_config
 
@@ -37,7 +37,7 @@ class Options(shared_options.Compilation):
       ranges: Mapping of the name of each bounded cost to its range.
       latency: File of latencies that `measure` made, for "compare".
       seed: Seed of the draws.
-      search: Name of the searches that "structure" reads.
+      search: Name of the searches that "structure" reads. Default: default.
       jobs: Number of trainings at a time, which share out the cores. Leave it
         at 1 with GPUs.
       run: How the trainings are run and shown.
@@ -51,18 +51,32 @@ class Options(shared_options.Compilation):
     ranges: Mapping[str, constraint.Range] = flag_fields.ranges(cost.COSTS)
     latency: pathlib.Path | None = None
     seed: int = rules.field(0, *rules.SEED)
-    search: str = "default"
+    search: str = ""
     jobs: int = rules.field(1, rules.between(1, 1000))
     run: run_config.RunConfig
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rules.check(self)
+        if self.run.strategy == "multi_worker_mirrored":
+            raise errors.InputError(
+                "strategy is multi_worker_mirrored; a study runs on one machine"
+            )
+        for name, users in _USERS.items():
+            if getattr(self, name) and self.what not in users:
+                raise errors.InputError(
+                    f"{name} is given; it is of no use with --what={self.what}"
+                )
+
 
 # Number of subnets that --subnets stands for.
-_SUBNETS = {
-    "ranking": 30,
-    "compare": 0,
-    "ablation": 20,
-    "sample": 1000,
-    "structure": 20,
+_SUBNETS = {"ranking": 30, "ablation": 20, "sample": 1000, "structure": 20}
+# Options that not every question needs, and the questions that do.
+_USERS = {
+    "subnets": tuple(_SUBNETS),
+    "ranges": ("ranking", "compare", "ablation", "sample"),
+    "latency": ("compare",),
+    "search": ("structure",),
 }
 
 
@@ -74,6 +88,7 @@ def main(options: Options) -> None:
         comparison,
         ranking,
         sample,
+        structure,
         study,
         supernets,
         tasks,
@@ -84,7 +99,8 @@ def main(options: Options) -> None:
     compilation.use(*compiling)
     parallel.use_cores()
     groups = supernets.read(options.supernets)
-    count = options.subnets or _SUBNETS[options.what]
+    everyone = [each for group in groups for each in group.members]
+    count = options.subnets or _SUBNETS.get(options.what)
     wanted = study.Study(
         groups,
         options.output,
@@ -101,6 +117,14 @@ def main(options: Options) -> None:
     answers = {
         "ranking": lambda: ranking.run(wanted, count),
         "compare": lambda: comparison.run(wanted, options.latency),
+        "structure": lambda: structure.run(
+            [
+                each.workdir.search(options.search or "default")
+                for each in everyone
+            ],
+            options.output,
+            count,
+        ),
         "ablation": lambda: ablation.run(wanted, count),
         "sample": lambda: sample.run(wanted, count),
     }

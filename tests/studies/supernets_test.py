@@ -80,9 +80,11 @@ class SupernetsTest(absltest.TestCase):
                 "tuned is the folder of a fine-tuned network",
             ),
         ):
-            with self.subTest(message=message):
-                with self.assertRaisesRegex(errors.InputError, message):
-                    supernets.read(folders)
+            with (
+                self.subTest(message=message),
+                self.assertRaisesRegex(errors.InputError, message),
+            ):
+                supernets.read(folders)
 
     def test_a_subnet_alone_has_the_recipe_and_its_own_drop_path(self):
         experiment = tiny.experiment(method="bignas", seed=7, epochs=90.0)

@@ -27,15 +27,25 @@ def _experiment(**training) -> experiment.Experiment:
 
 class LoopTest(absltest.TestCase):
     def test_watches_the_extremes_and_fixed_random_subnets(self):
-        watched = loop.watched_subnets(SPACE, 3)
+        experiment = tiny.experiment()
+        watched = loop.watched_subnets(experiment, 3)
 
         self.assertEqual(
             list(watched),
             ["smallest", "largest", "random_0", "random_1", "random_2"],
         )
-        self.assertEqual(watched, loop.watched_subnets(SPACE, 3))
+        self.assertEqual(watched, loop.watched_subnets(experiment, 3))
         self.assertLen(set(watched.values()), 5)
         self.assertEqual(watched["largest"], SPACE.largest)
+
+    def test_watches_the_subnet_that_is_trained_alone(self):
+        alone = dataclasses.replace(
+            tiny.experiment(), architecture=SPACE.smallest
+        )
+
+        self.assertEqual(
+            loop.watched_subnets(alone, 3), {"subnet": SPACE.smallest}
+        )
 
     def test_refuses_a_batch_that_replicas_cannot_share(self):
         folder = pathlib.Path(self.create_tempdir().full_path) / "run"

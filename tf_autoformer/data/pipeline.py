@@ -15,6 +15,7 @@ from tf_autoformer.data.augmentation import (
     mixing,
 )
 from tf_autoformer.data.sources import datasets
+from tf_autoformer.supernet import cores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,18 +169,18 @@ def training(
             pixels, targets = mixing.mix(pixels, targets, recipe, mixing_seed)
         return pixels, targets
 
-    options = tf.data.Options()
+    options = _options()
     # A map that is fused with the batch waits for every image of it.
     options.experimental_optimization.map_and_batch_fusion = deterministic
     return (
         numbered.map(
             augmented,
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=cores.available(),
             deterministic=deterministic,
         )
         .batch(rows, drop_remainder=True)
         .enumerate()
-        .map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .map(finish, num_parallel_calls=cores.available(), deterministic=True)
         .with_options(options)
         .prefetch(tf.data.AUTOTUNE)
     )
@@ -219,12 +220,34 @@ def evaluation(
                 preprocessing.normalize(pixels, source.mean, source.std),
                 labels,
             ),
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=cores.available(),
         )
     )
     if fits:
         batches = batches.cache()
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return batches.with_options(_options()).prefetch(tf.data.AUTOTUNE)
+
+
+def need_no_copy(strategy: tf.distribute.Strategy) -> bool:
+    """Whether a strategy can take the batches of a pipeline as they are.
+
+    That is so with one replica on the CPU. TensorFlow would distribute them
+    through an iterator that has a tuner of its own. See `_options`.
+    """
+    return strategy.num_replicas_in_sync == 1 and not (
+        tf.config.list_logical_devices("GPU")
+    )
+
+
+def _options() -> tf.data.Options:
+    """Options of a pipeline without TensorFlow's tuner.
+
+    The end of a pipeline waits for the tuner, which may miss that it shall end
+    and sleep for up to a minute. So the maps run on all cores at once.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def _training_examples(
@@ -260,7 +283,7 @@ def _training_examples(
         return held, count, crop if recipe.crop_area else whole
     decoded = examples.map(
         lambda image, label: (whole(image, label), label),
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=cores.available(),
     )
     return decoded.cache(), size, lambda pixels, _: pixels
 
@@ -281,7 +304,7 @@ def _decode(
             ),
             label,
         ),
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=cores.available(),
     )
 
 

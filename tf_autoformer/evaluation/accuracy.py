@@ -85,9 +85,11 @@ class Evaluator:
                     tf.ensure_shape(labels, [batch_size]),
                 )
             )
-        self._batches = strategy.experimental_distribute_dataset(
-            batches.with_options(options)
-        )
+        self._batches = batches
+        if not pipeline.need_no_copy(strategy):
+            self._batches = strategy.experimental_distribute_dataset(
+                batches.with_options(options)
+            )
         self._sum = tf.function(self._sum_of_workers, autograph=False)
 
     def batches(self) -> Iterator[Batch]:

@@ -51,7 +51,7 @@ SYSTEMS = {
     ),
     "BigNAS": System(
         "bignas",
-        algorithm.EvolutionConfig(population=200),
+        algorithm.EvolutionConfig(driver="coarse_to_fine", population=200),
         False,
         ("76.7%", "80.6%", "22.9 M", "4.9 G", "72"),
     ),

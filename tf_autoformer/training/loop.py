@@ -150,9 +150,12 @@ class Trainer:
         stop = interruption.Deferral()
         traced: set[tuple[Any, ...]] = set()
         steps = range(start, self.total_steps)
-        batches = self._strategy.distribute_datasets_from_function(
-            lambda context: self._batches(context, start)
-        )
+        if pipeline.need_no_copy(self._strategy):
+            batches = self._batches(tf.distribute.InputContext(), start)
+        else:
+            batches = self._strategy.distribute_datasets_from_function(
+                lambda context: self._batches(context, start)
+            )
         with (
             distribution.leaving(self._strategy, stop),
             meter,
