@@ -64,8 +64,10 @@ class Options(shared_options.Compilation):
             )
         for name, users in _USERS.items():
             if getattr(self, name) and self.what not in users:
+                names = [f"a bound on {each}" for each in self.ranges]
+                given = names[0] if name == "ranges" else name
                 raise errors.InputError(
-                    f"{name} is given; it is of no use with --what={self.what}"
+                    f"{given} is given; it is of no use with --what={self.what}"
                 )
 
 
