@@ -1,6 +1,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 WORKDIR ?= runs/digits
+REPRODUCTION ?= runs/reproduction
 BUILDIFIER := @bazel/buildifier@8.2.1
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -9,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 RUNTIME := $(VENV)/runtime.stamp
 DEV := $(VENV)/dev.stamp
 
-.PHONY: help setup quickstart test lint format clean
+.PHONY: help setup quickstart reproduce test lint format clean
 
 help:  ## List the targets.
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -27,6 +28,10 @@ quickstart: $(RUNTIME)  ## Train, search and report on the digits data set.
 	$(PYTHON) -m tf_autoformer.search \
 	  --flagfile=flags/digits/search.flags --workdir=$(WORKDIR)
 	$(PYTHON) -m tf_autoformer.report --workdir=$(WORKDIR)
+
+reproduce: $(DEV)  ## Make the tables and pictures of docs/reproduction.md.
+	$(PYTHON) -m benchmarks.reproduction --output=$(REPRODUCTION) \
+	  --docs=docs/reproduction
 
 # One more than there are cores, as some tests wait for what they have started.
 PROCESSES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))

@@ -42,17 +42,19 @@ class SupernetsTest(absltest.TestCase):
 
         first, second = supernets.read(folders)
 
-        self.assertEqual(first.name, "ema_decay 0.0, method autoformer")
+        self.assertEqual(first.name, "supernet")
         self.assertEqual(second.name, "ema_decay 0.5, method bignas")
         self.assertEqual(
             [str(each.workdir.root) for each in first.members], folders[:2]
         )
         self.assertEqual([each.step for each in first.members], [3, 3])
 
-    def test_one_group_needs_no_telling_name(self):
-        (group,) = supernets.read([self.folder("a")])
+    def test_weights_from_elsewhere_are_a_group_of_their_own(self):
+        groups = supernets.read([self.folder("a"), self.folder("b", step=0)])
 
-        self.assertEqual(group.name, "supernet")
+        self.assertEqual(
+            [each.name for each in groups], ["supernet", "imported True"]
+        )
 
     def test_refuses_what_cannot_be_compared(self):
         other_space = dataclasses.replace(tiny.SPACE, depths=(1,))

@@ -38,7 +38,8 @@ class Group:
     """Supernets that were trained alike, with different seeds or data.
 
     Attributes:
-      name: The fields in which the group differs from others, in words.
+      name: The fields in which it differs from the first group, in words. That
+        of the first group is "supernet".
       members: Supernets of the group.
     """
 
@@ -96,10 +97,10 @@ def read(folders: Sequence[str]) -> list[Group]:
                 f"{len(members)} like {members[0].workdir.root}; their numbers "
                 "must be equal"
             )
-    names = _names([_kind(members[0]) for members in groups])
+    first = _kind(groups[0][0])
     return [
-        Group(name, tuple(members))
-        for name, members in zip(names, groups, strict=True)
+        Group(_name(_kind(members[0]), first), tuple(members))
+        for members in groups
     ]
 
 
@@ -115,28 +116,27 @@ def _require_same_space(found: Sequence[Supernet]) -> None:
 
 
 def _kind(supernet: Supernet) -> dict[str, Any]:
-    """Everything that decides a supernet, but for seed and data."""
+    """Everything that decides a supernet, but for seed and data.
+
+    Weights of step 0 are from elsewhere.
+    """
     values = supernet.experiment.to_dict()
     del values["dataset"]
     if values["training"] is not None:
         del values["training"]["seed"]
-    return {**dict(workdir_lib.flat(values)), "step": 0}
+    return {**dict(workdir_lib.flat(values)), "imported": supernet.step == 0}
 
 
-def _names(kinds: Sequence[dict[str, Any]]) -> list[str]:
-    """What tells each kind from the others."""
-    different = [
-        name
-        for name in kinds[0]
-        if len({repr(kind.get(name)) for kind in kinds}) > 1
-    ]
-    return [
+def _name(kind: dict[str, Any], first: dict[str, Any]) -> str:
+    """What tells a kind from the first one."""
+    return (
         ", ".join(
-            f"{name.rpartition('.')[2]} {kind.get(name)}" for name in different
+            f"{name.rpartition('.')[2]} {kind[name]}"
+            for name in kind
+            if kind[name] != first.get(name)
         )
         or "supernet"
-        for kind in kinds
-    ]
+    )
 
 
 def trainable(
