@@ -12,7 +12,14 @@ import pathlib
 from collections.abc import Mapping
 from typing import Literal
 
-from tf_autoformer import binary, errors, flag_fields, rules, shared_options
+from tf_autoformer import (
+    binary,
+    errors,
+    files,
+    flag_fields,
+    rules,
+    shared_options,
+)
 from tf_autoformer.space import constraint, cost
 from tf_autoformer.training import run_config
 
@@ -101,37 +108,32 @@ def main(options: Options) -> None:
     compilation.use(*compiling)
     parallel.use_cores()
     groups = supernets.read(options.supernets)
-    everyone = [each for group in groups for each in group.members]
+    searches = [
+        each.workdir.search(options.search or "default")
+        for group in groups
+        for each in group.members
+    ]
     count = options.subnets or _SUBNETS.get(options.what)
-    wanted = study.Study(
-        groups,
-        options.output,
-        tasks.Tasks(
-            options.output,
-            options.jobs,
-            compiling,
-        ),
-        options.ranges,
-        options.seed,
-        options.data_dir,
-        options.run,
-    )
-    answers = {
-        "ranking": lambda: ranking.run(wanted, count),
-        "compare": lambda: comparison.run(wanted, options.latency),
-        "structure": lambda: structure.run(
-            [
-                each.workdir.search(options.search or "default")
-                for each in everyone
-            ],
-            options.output,
-            count,
-        ),
-        "ablation": lambda: ablation.run(wanted, count),
-        "sample": lambda: sample.run(wanted, count),
-    }
-    for line in answers[options.what]():
-        print(line, flush=True)
+    output = options.output
+    with files.lock(output):
+        wanted = study.Study(
+            groups,
+            output,
+            tasks.Tasks(output, options.jobs, compiling),
+            options.ranges,
+            options.seed,
+            options.data_dir,
+            options.run,
+        )
+        answers = {
+            "ranking": lambda: ranking.run(wanted, count),
+            "compare": lambda: comparison.run(wanted, options.latency),
+            "structure": lambda: structure.run(searches, output, count),
+            "ablation": lambda: ablation.run(wanted, count),
+            "sample": lambda: sample.run(wanted, count),
+        }
+        for line in answers[options.what]():
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

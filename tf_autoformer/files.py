@@ -96,6 +96,35 @@ def _finite(text: str) -> float:
     return value
 
 
+def whole_lines(path: pathlib.Path) -> list[bytes]:
+    """The lines of a file that `append_json` writes, if it exists.
+
+    A last line that a crash cut short is removed from the file.
+
+    Args:
+      path: Path of the file.
+
+    Raises:
+      InputError: The file cannot be written.
+    """
+    if not path.exists():
+        return []
+    whole, _, torn = path.read_bytes().rpartition(b"\n")
+    if torn:
+        write_bytes(path, whole + b"\n" if whole else b"")
+    return whole.splitlines()
+
+
+def append_json(path: pathlib.Path, value: Any) -> None:
+    """Writes a value through to a JSON-lines file, which is made if need be.
+
+    Raises:
+      InputError: The file cannot be written or the disk is full.
+    """
+    with make_writable(path.parent), path.open("a") as file:
+        file.write(json.dumps(value) + "\n")
+
+
 @contextlib.contextmanager
 def make_writable(
     folder: str | os.PathLike[str], named: str | os.PathLike[str] = ""

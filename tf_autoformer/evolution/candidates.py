@@ -1,7 +1,6 @@
 """Files of candidates: the search's record, which is its memory, and fronts."""
 
 import contextlib
-import json
 import os
 import pathlib
 from collections.abc import Sequence
@@ -48,12 +47,10 @@ class CandidateFile:
         self.known: dict[
             architecture_lib.Architecture, selection.Candidate
         ] = {}
-        if self._path.exists():
-            self._read()
+        self._read()
 
     def _read(self) -> None:
-        whole, _, torn = self._path.read_bytes().rpartition(b"\n")
-        for number, line in enumerate(whole.splitlines(), 1):
+        for number, line in enumerate(files.whole_lines(self._path), 1):
             try:
                 candidate = _parse(files.parse_json(line))
                 for each in self._costs:
@@ -64,8 +61,6 @@ class CandidateFile:
                     f"{self._path}, line {number} is damaged: {error!r}"
                 ) from error
             self.known[candidate.architecture] = candidate
-        if torn:
-            files.write_bytes(self._path, whole + b"\n" if whole else b"")
 
     def append(self, candidate: selection.Candidate) -> None:
         """Writes a candidate through to the file.
@@ -74,11 +69,7 @@ class CandidateFile:
           InputError: The file cannot be written or the disk is full.
         """
         self.known[candidate.architecture] = candidate
-        with (
-            files.make_writable(self._path.parent),
-            self._path.open("a") as file,
-        ):
-            file.write(json.dumps(_to_dict(candidate)) + "\n")
+        files.append_json(self._path, _to_dict(candidate))
 
 
 def accuracy_of(

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import os
 import pathlib
 import statistics
@@ -132,12 +131,10 @@ class Measurements:
         self.path = pathlib.Path(path)
         self.setting: Setting | None = None
         self.visits: dict[Architecture, list[Times]] = {}
-        if self.path.exists():
-            self._read()
+        self._read()
 
     def _read(self) -> None:
-        whole, _, torn = self.path.read_bytes().rpartition(b"\n")
-        for number, line in enumerate(whole.splitlines(), 1):
+        for number, line in enumerate(files.whole_lines(self.path), 1):
             with errors.about(f"{self.path}, line {number}"):
                 try:
                     values = files.parse_json(line)
@@ -153,8 +150,6 @@ class Measurements:
                         values.pop("architecture", None)
                     )
                     self._add(architecture, parsing.config(Times, values))
-        if torn:
-            files.write_bytes(self.path, whole + b"\n" if whole else b"")
 
     def _add(self, architecture: Architecture, times: Times) -> None:
         self.visits.setdefault(architecture, []).append(times)
@@ -166,7 +161,7 @@ class Measurements:
           InputError: It has another one, or cannot be written.
         """
         if self.setting is None:
-            self._append(setting.to_dict())
+            files.append_json(self.path, setting.to_dict())
             self.setting = setting
             return
         with errors.about(self.path):
@@ -178,17 +173,9 @@ class Measurements:
         Raises:
           InputError: The file cannot be written or the disk is full.
         """
-        self._append(
-            {"architecture": architecture.to_dict()} | dataclasses.asdict(times)
-        )
+        line = {"architecture": architecture.to_dict()}
+        files.append_json(self.path, line | dataclasses.asdict(times))
         self._add(architecture, times)
-
-    def _append(self, values: dict[str, Any]) -> None:
-        with (
-            files.make_writable(self.path.parent),
-            self.path.open("a") as file,
-        ):
-            file.write(json.dumps(values) + "\n")
 
     @property
     def digest(self) -> str:

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import datetime
-import json
 import logging
 import multiprocessing
 import os
@@ -102,9 +101,8 @@ class Tasks:
             for task in tasks:
                 yield task, task.function(*task.arguments)
             return
-        context = multiprocessing.get_context(
-            "spawn"
-        )  # TensorFlow has threads.
+        # Not forked, as TensorFlow has threads.
+        context = multiprocessing.get_context("spawn")
         numbers = context.SimpleQueue()
         for number in range(self._jobs):
             numbers.put(number)
@@ -134,22 +132,12 @@ class Tasks:
     def _append(self, task: Task, result: Result) -> None:
         self._known[task.name] = result
         line = {"task": task.name, "result": result}
-        with (
-            files.make_writable(self._path.parent),
-            self._path.open("a") as file,
-        ):
-            file.write(json.dumps(line) + "\n")
+        files.append_json(self._path, line)
 
 
 def _read(path: pathlib.Path) -> Iterator[tuple[str, Result]]:
-    """The results in a file by the names of their tasks.
-
-    A last line that a crash cut short is dropped.
-    """
-    if not path.exists():
-        return
-    whole, _, torn = path.read_bytes().rpartition(b"\n")
-    for number, line in enumerate(whole.splitlines(), 1):
+    """The results in a file by the names of their tasks."""
+    for number, line in enumerate(files.whole_lines(path), 1):
         try:
             values = files.parse_json(line)
             yield values["task"], values["result"]
@@ -157,8 +145,6 @@ def _read(path: pathlib.Path) -> Iterator[tuple[str, Result]]:
             raise errors.InputError(
                 f"{path}, line {number} is damaged: {error!r}"
             ) from error
-    if torn:
-        files.write_bytes(path, whole + b"\n" if whole else b"")
 
 
 def _begin(numbers: Any, jobs: int, compiling: tuple[str, str, bool]) -> None:
