@@ -12,6 +12,7 @@ import logging
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -180,7 +181,15 @@ def _run(options: Options, step: Step) -> None:
     print(" ".join(command[1:]), flush=True)
     # Preparing oneDNN's primitives takes longer than they save here.
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
-    code = subprocess.run(command, check=False, env=environment).returncode
+    with subprocess.Popen(command, env=environment) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt as error:
+            # A terminal has sent Ctrl-C to the command as well.
+            if getattr(error, "signal", None) == signal.SIGTERM:
+                process.terminate()
+            process.wait()
+            raise
     if code:
         raise errors.InputError(
             f"step {step.name} has failed; the same command continues with it"

@@ -20,6 +20,7 @@ from tf_autoformer import (
     rules,
     shared_options,
 )
+from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import constraint, cost
 from tf_autoformer.training import run_config
 
@@ -45,6 +46,7 @@ class Options(shared_options.Compilation):
       latency: File of latencies that `measure` made, for "compare".
       seed: Seed of the draws.
       search: Name of the searches that "structure" reads. Default: default.
+        "compare" makes searches of the names SEARCH_SYSTEM. Default: compare.
       jobs: Number of trainings at a time, which share out the cores. Leave it
         at 1 with GPUs.
       run: How the trainings are run and shown.
@@ -69,6 +71,11 @@ class Options(shared_options.Compilation):
             raise errors.InputError(
                 "strategy is multi_worker_mirrored; a study runs on one machine"
             )
+        if not self.supernets:
+            raise errors.InputError(
+                "supernets is empty; it must be the working folder of a "
+                "supernet, or of several"
+            )
         for name, users in _USERS.items():
             if getattr(self, name) and self.what not in users:
                 names = [f"a bound on {each}" for each in self.ranges]
@@ -85,7 +92,8 @@ _USERS = {
     "subnets": tuple(_SUBNETS),
     "ranges": ("ranking", "compare", "ablation", "sample"),
     "latency": ("compare",),
-    "search": ("structure",),
+    "search": ("compare", "structure"),
+    "seed": ("ranking", "ablation", "sample"),
 }
 
 
@@ -107,32 +115,35 @@ def main(options: Options) -> None:
     compiling = (options.compile, options.compile_cache, options.tf32)
     compilation.use(*compiling)
     parallel.use_cores()
-    groups = supernets.read(options.supernets)
-    searches = [
-        each.workdir.search(options.search or "default")
-        for group in groups
-        for each in group.members
-    ]
     count = options.subnets or _SUBNETS.get(options.what)
     output = options.output
     with files.lock(output):
-        wanted = study.Study(
-            groups,
-            output,
-            tasks.Tasks(output, options.jobs, compiling),
-            options.ranges,
-            options.seed,
-            options.data_dir,
-            options.run,
-        )
-        answers = {
-            "ranking": lambda: ranking.run(wanted, count),
-            "compare": lambda: comparison.run(wanted, options.latency),
-            "structure": lambda: structure.run(searches, output, count),
-            "ablation": lambda: ablation.run(wanted, count),
-            "sample": lambda: sample.run(wanted, count),
-        }
-        for line in answers[options.what]():
+        if options.what == "structure":
+            searches = [
+                workdir_lib.Workdir(each).search(options.search or "default")
+                for each in options.supernets
+            ]
+            lines = structure.run(searches, output, count)
+        else:
+            wanted = study.Study(
+                supernets.read(options.supernets),
+                output,
+                tasks.Tasks(output, options.jobs, compiling),
+                options.ranges,
+                options.seed,
+                options.data_dir,
+                options.run,
+            )
+            answers = {
+                "ranking": lambda: ranking.run(wanted, count),
+                "compare": lambda: comparison.run(
+                    wanted, options.latency, options.search or "compare"
+                ),
+                "ablation": lambda: ablation.run(wanted, count),
+                "sample": lambda: sample.run(wanted, count),
+            }
+            lines = answers[options.what]()
+        for line in lines:
             print(line, flush=True)
 
 

@@ -128,7 +128,7 @@ class FinetuningTest(tiny.WorkdirTest):
         smallest = tiny.SPACE.smallest
         with self.assertRaisesRegex(errors.InputError, "leave it out"):
             experiment.subnet(smallest)
-        refusal = "is the folder of a fine-tuned network"
+        refusal = "is the folder of a network of one subnet"
         with self.assertRaisesRegex(errors.InputError, refusal):
             completion.complete(workdir, model={}, training={}, augmentation={})
         with self.assertRaisesRegex(errors.InputError, refusal):

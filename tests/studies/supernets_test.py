@@ -19,11 +19,23 @@ class SupernetsTest(absltest.TestCase):
         super().setUp()
         self.root = pathlib.Path(self.create_tempdir().full_path)
 
-    def folder(self, name, *, space=tiny.SPACE, subnet=None, step=3, **recipe):
+    def folder(
+        self,
+        name,
+        *,
+        space=tiny.SPACE,
+        subnet=None,
+        step=3,
+        dataset="digits",
+        **recipe,
+    ):
         """The path of a working folder that looks trained."""
         made = workdir_lib.Workdir(self.root / name)
         experiment = dataclasses.replace(
-            tiny.experiment(**recipe), space=space, architecture=subnet
+            tiny.experiment(**recipe),
+            dataset=dataset,
+            space=space,
+            architecture=subnet,
         )
         made.claim(experiment)
         made.checkpoints.mkdir()
@@ -32,35 +44,51 @@ class SupernetsTest(absltest.TestCase):
         )
         return str(made.root)
 
-    def test_supernets_that_differ_only_in_seed_are_one_group(self):
+    def test_supernets_that_differ_only_in_seed_and_data_are_one_group(self):
         folders = [
             self.folder("a", seed=1),
-            self.folder("b", seed=2),
-            self.folder("c", seed=1, method="bignas", ema_decay=0.5),
-            self.folder("d", seed=2, method="bignas", ema_decay=0.5),
+            self.folder("b", seed=2, dataset="digits_folds/2"),
+            self.folder("c", seed=1, method="bignas"),
+            self.folder("d", seed=2, method="bignas", dataset="digits_folds/2"),
         ]
 
         first, second = supernets.read(folders)
 
-        self.assertEqual(first.name, "supernet")
-        self.assertEqual(second.name, "ema_decay 0.5, method bignas")
+        self.assertEqual((first.name, second.name), ("a, b", "c, d"))
         self.assertEqual(
             [str(each.workdir.root) for each in first.members], folders[:2]
         )
         self.assertEqual([each.step for each in first.members], [3, 3])
+        self.assertEqual(first.datasets, ["digits", "digits_folds/2"])
 
     def test_weights_from_elsewhere_are_a_group_of_their_own(self):
         groups = supernets.read([self.folder("a"), self.folder("b", step=0)])
 
-        self.assertEqual(
-            [each.name for each in groups], ["supernet", "imported True"]
+        self.assertEqual([each.name for each in groups], ["a", "b"])
+
+    def test_a_name_leaves_out_folders_in_the_middle(self):
+        (group,) = supernets.read(
+            [self.folder(f"s{seed}", seed=seed) for seed in range(6)]
         )
+
+        self.assertEqual(group.name, "s0, …, s5")
+
+    def test_images_of_one_split_count_once(self):
+        results = [{"images": {"test": number}} for number in (10, 10, 40)]
+        group, *_ = supernets.read(
+            [
+                self.folder("a", seed=1),
+                self.folder("b", seed=2),
+                self.folder("c", dataset="digits_folds/1"),
+            ]
+        )
+
+        self.assertEqual(group.images(results, "test"), 50)
 
     def test_refuses_what_cannot_be_compared(self):
         other_space = dataclasses.replace(tiny.SPACE, depths=(1,))
         first = self.folder("first")
         for folders, message in (
-            ([], "supernets is not given"),
             ([first, f"{first}/../first"], "twice"),
             ([str(self.root / "none")], "does not exist"),
             (
@@ -68,8 +96,13 @@ class SupernetsTest(absltest.TestCase):
                 "other with the search space .*must be that of .*first",
             ),
             (
-                [first, self.folder("odd", epochs=70.0), self.folder("odder")],
-                "2 like .*first and 1 like .*odd;",
+                [
+                    first,
+                    self.folder("odd", epochs=70.0),
+                    self.folder("odder", epochs=70.0, seed=1),
+                ],
+                "odd, odder with the data digits, digits; they must be those "
+                "of first, digits",
             ),
             (
                 [
@@ -79,7 +112,7 @@ class SupernetsTest(absltest.TestCase):
                         space=search_space.containing(SUBNET),
                     )
                 ],
-                "tuned is the folder of a fine-tuned network",
+                "tuned is the folder of a network of one subnet",
             ),
         ):
             with (

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import time
 
 from absl.testing import absltest
 
@@ -20,6 +21,23 @@ def double(number):
 def fail(message):
     """A task that cannot be done."""
     raise errors.InputError(message)
+
+
+def wait(path):
+    """A task that ends only when it is interrupted."""
+    pathlib.Path(f"{path} began").touch()
+    try:
+        time.sleep(300)
+    except KeyboardInterrupt:
+        pathlib.Path(f"{path} ended").touch()
+        raise
+
+
+def fail_beside(path):
+    """A task that fails when another one has begun."""
+    while not os.path.exists(f"{path} began"):
+        time.sleep(0.05)
+    fail("no such thing")
 
 
 def die(_):
@@ -72,16 +90,32 @@ class TasksTest(absltest.TestCase):
         with self.assertRaisesRegex(errors.InputError, "line 1 is damaged"):
             self.run_tasks([])
 
-    def test_processes_share_out_the_cores_and_end_with_a_failure(self):
+    def test_processes_share_out_the_cores(self):
         mine = len(os.sched_getaffinity(0))
+
         found = self.run_tasks(tasks(double, 1, 2, 3), jobs=2)
 
         self.assertEqual([each["double"] for each in found], [2, 4, 6])
         for each in found:
             self.assertLessEqual(each["cores"], max(1, -(-mine // 2)))
 
+    def test_a_failure_interrupts_the_others_and_begins_no_more(self):
+        first, last = str(self.folder / "first"), str(self.folder / "last")
+
         with self.assertRaisesRegex(errors.InputError, "no such thing"):
-            self.run_tasks(tasks(fail, "no such thing", "nor such"), jobs=2)
+            self.run_tasks(
+                [
+                    tasks_lib.Task("waits", wait, (first,)),
+                    tasks_lib.Task("fails", fail_beside, (first,)),
+                    tasks_lib.Task("never begins", wait, (last,)),
+                ],
+                jobs=2,
+            )
+
+        self.assertTrue(os.path.exists(f"{first} ended"))
+        self.assertFalse(os.path.exists(f"{last} began"))
+
+    def test_a_process_that_is_killed_is_told(self):
         with self.assertRaisesRegex(errors.InputError, "was killed"):
             self.run_tasks(tasks(die, 8, 9), jobs=2)
 

@@ -152,15 +152,15 @@ class Workdir:
             return experiment_lib.Experiment.from_dict(values)
 
     def require_supernet(self) -> None:
-        """Checks that the folder is none of a fine-tuned network.
+        """Checks that the folder is none of a network of one subnet.
 
         Raises:
-          InputError: It is, so that it has one subnet only.
+          InputError: It is. Fine-tuning and studies make such folders.
         """
         if self.experiment.architecture is not None:
             raise errors.InputError(
-                f"{self.root} is the folder of a fine-tuned network, which "
-                "has one subnet; use the folder of a supernet, or a new one"
+                f"{self.root} is the folder of a network of one subnet; use "
+                "the folder of a supernet, or a new one"
             )
 
     @functools.cached_property
@@ -313,7 +313,7 @@ def require_same(
     Raises:
       InputError: They differ. The message names the first field that does.
     """
-    old, new = dict(flat(found)), dict(flat(wanted))
+    old, new = dict(_flatten(found)), dict(_flatten(wanted))
     for field in sorted(old.keys() | new.keys()):
         before, now = old.get(field), new.get(field)
         if before != now:
@@ -323,16 +323,10 @@ def require_same(
             )
 
 
-def flat(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The plain values of nested mappings, each with its path in dots.
-
-    Args:
-      values: Mapping of names to plain values, tuples and mappings of these.
-      path: Path of the mapping itself.
-    """
+def _flatten(values: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(values, Mapping):
         for key, value in values.items():
-            yield from flat(value, f"{path}.{key}" if path else key)
+            yield from _flatten(value, f"{path}.{key}" if path else key)
     elif isinstance(values, tuple):
         yield path, list(values)
     else:

@@ -37,28 +37,28 @@ def run(study: study_lib.Study, count: int) -> list[str]:
     Raises:
       InputError: A task cannot be done.
     """
-    study.claim("ablation", subnets=count)
+    study.require_one_group()
     subnets = study.draw(count)
     members = study.groups[0].members
     options = [*itertools.product(_POOLINGS, _POSITIONS)]
-    results = study.tasks.results(
-        [
-            study.training(
-                f"{pooling}_{position}_{number}",
-                dataclasses.replace(
-                    supernets.trainable(member.experiment),
-                    model=dataclasses.replace(
-                        member.experiment.model,
-                        pooling=pooling,
-                        position=position,
-                    ),
+    tasks = [
+        study.training(
+            f"{pooling}_{position}_{number}",
+            dataclasses.replace(
+                supernets.trainable(member.experiment),
+                model=dataclasses.replace(
+                    member.experiment.model,
+                    pooling=pooling,
+                    position=position,
                 ),
-                subnets,
-            )
-            for pooling, position in options
-            for number, member in enumerate(members, 1)
-        ]
-    )
+            ),
+            subnets,
+        )
+        for pooling, position in options
+        for number, member in enumerate(members, 1)
+    ]
+    study.claim("ablation", subnets=count)
+    results = study.tasks.results(tasks)
     size = len(members)
     figures = {
         option: [

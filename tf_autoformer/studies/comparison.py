@@ -22,6 +22,7 @@ from tf_autoformer.studies import tasks as tasks_lib
 
 Architecture = architecture_lib.Architecture
 _SPLITS = ("validation", "test")
+_BOUND = (bound.COST.name,)
 
 
 class System(NamedTuple):
@@ -92,17 +93,19 @@ class Row:
 def run(
     study: study_lib.Study,
     latency: pathlib.Path | None,
+    search: str = "compare",
     systems: Mapping[str, System] = SYSTEMS,
 ) -> list[str]:
     """Compares the systems.
 
-    Writes `comparison.md`, `.csv`, `.json` and `.png`. Searches are in the
-    working folders of the supernets, by the name of `compare_SYSTEM`.
+    Writes `comparison.md`, `.csv`, `.json` and `.png`.
 
     Args:
-      study: Supernets and folder. The first group was trained by AutoFormer's
-        method, and tells recipe, seeds and data of the others.
+      study: Supernets and folder. They were trained by AutoFormer's method, and
+        tell recipe, seeds and data of the others.
       latency: File of latencies that `measure` made.
+      search: Beginning of the names of the searches, SEARCH_SYSTEM. They are
+        in the working folders of the supernets.
       systems: Systems to compare.
 
     Returns:
@@ -121,13 +124,16 @@ def run(
             "latency is not given; HAT's search needs a file that `measure` "
             "makes"
         )
-    found = study.experiment.training
-    if found is not None and found.method != "autoformer":
+    study.require_one_group()
+    method = supernets.trainable(study.experiment).training.method
+    if method != "autoformer":
         raise errors.InputError(
-            f"supernets has the method {found.method} first; a comparison "
-            "begins with supernets of the method autoformer"
+            f"supernets has the method {method}; a comparison needs supernets "
+            "of the method autoformer"
         )
-    study.claim("comparison", latency=str(latency.resolve()))
+    experiment = study.experiment
+    measured = bound.read(latency, experiment.model, experiment.space, _BOUND)
+    study.claim("comparison", latency=measured.digest, search=search)
     roots = _supernets(study, systems)
     rows: dict[str, Row] = {}
     for name, system in systems.items():
@@ -138,7 +144,13 @@ def run(
                 for each in next(iter(rows.values())).searches
             ]
         rows[name] = _searched(
-            study, name, system, roots[system.method], budgets, latency
+            study,
+            name,
+            f"{search}_{name}",
+            system,
+            roots[system.method],
+            budgets,
+            latency,
         )
     return _write(study, systems, rows)
 
@@ -173,6 +185,7 @@ def _supernets(
 def _searched(
     study: study_lib.Study,
     name: str,
+    search: str,
     system: System,
     roots: Sequence[pathlib.Path],
     budgets: Sequence[Mapping[str, constraint.Range]],
@@ -181,13 +194,12 @@ def _searched(
     """Searches the supernets of a system, and retrains what is found."""
     members = study.groups[0].members
     names = [f"{name} {number + 1}" for number in range(len(members))]
-    folder = f"compare_{name}"
     searches = study.tasks.results(
         [
             tasks_lib.Task(
                 f"search {each}",
                 work.search,
-                (root, folder, system.search, budget, latency, study.data_dir),
+                (root, search, system.search, budget, latency, study.data_dir),
             )
             for each, root, budget in zip(names, roots, budgets, strict=True)
         ]
@@ -201,7 +213,7 @@ def _searched(
     ]
     retrained = [
         study.training(
-            each.replace(" ", "_"),
+            f"retrained_{each.replace(' ', '_')}",
             supernets.alone(member.experiment, subnet),
             [subnet],
         )
@@ -224,8 +236,9 @@ def _write(
         "",
         f"Accuracies are over the images of all {seeds} seeds, and other "
         "figures are means. Each seed has a search and a subnet of its own. "
-        "Minutes are those of one worker. HAT and AutoFormer share their "
-        "supernets, which are trained alike. HAT's budget is the predicted "
+        "Minutes are those of one process on its share of the cores, and of "
+        "supernets that were trained before on all cores. HAT and AutoFormer "
+        "share their supernets. HAT's budget is the predicted "
         "latency of AutoFormer's subnet of the same seed. To measure latencies "
         "is not among its minutes.",
         "",
@@ -279,8 +292,7 @@ _COLUMNS = (
     table.Column("test", "inherited_test", ".2%"),
     table.Column("retrained, validation", "retrained_validation", ".2%"),
     table.Column("test", "retrained_test", ".2%"),
-    table.Column("parameters", "params", ",.0f"),
-    table.Column("MACs", "macs", ",.0f"),
+    *(table.Column(each.help, each.name, ",.0f") for each in cost.COSTS),
     table.Column("ms predicted", "latency_ms", ".3f"),
     table.Column("candidates", "candidates", ",.0f"),
     table.Column("minutes: supernet", "supernet_minutes", ".1f"),
@@ -308,7 +320,12 @@ def _cells(study: study_lib.Study, row: Row) -> list[float]:
             for name in ("latency_ms", "candidates")
         ),
         *(
-            mean(each["seconds"] for each in results) / 60
+            _minutes([each["seconds"] for each in results])
             for results in (row.inherited, row.searches, row.retrained)
         ),
     ]
+
+
+def _minutes(seconds: Sequence[float | None]) -> float | None:
+    """The mean in minutes. None: not all of it is known."""
+    return statistics_lib.mean(seconds) / 60 if all(seconds) else None

@@ -58,7 +58,6 @@ def run(study: study_lib.Study, count: int) -> list[str]:
     Raises:
       InputError: A task cannot be done.
     """
-    study.claim("ranking", subnets=count)
     subnets = draw(study, count)
     space = study.experiment.space
     evaluated = (*subnets.all, space.largest, space.smallest)
@@ -77,6 +76,7 @@ def run(study: study_lib.Study, count: int) -> list[str]:
         for group in study.groups
         for member in group.members
     ]
+    study.claim("ranking", subnets=count)
     results = study.tasks.results([*tasks, *scratch_tasks])
     size = len(members)
     inherited = {
@@ -200,8 +200,8 @@ def _write(
     more = {
         "correlations": {
             name: {
-                key: statistics.Estimate(*each).to_dict()
-                for key, each in dataclasses.asdict(one).items()
+                field.name: getattr(one, field.name).to_dict()
+                for field in dataclasses.fields(one)
             }
             for name, one in found.items()
         },
@@ -299,7 +299,7 @@ def _remarks(
 ) -> list[str]:
     """What the figures rest on, and how much of them is noise."""
     count = len(by_subnet)
-    images = sum(each["images"][_SPLIT] for each in by_subnet[0])
+    images = study.groups[0].images(by_subnet[0], _SPLIT)
     pooled = [supernets.pooled(each, _SPLIT)[0] for each in by_subnet]
     mean = statistics_lib.mean(pooled)
     lines = [
@@ -326,11 +326,13 @@ def _remarks(
                     for seed in range(size)
                 ]
             )
-            ceiling = math.sqrt(max(share, 0))
+            if math.isnan(share):
+                continue
             lines.append(
                 f"Of {name}, the order from scratch has a reliability of "
-                f"{share:.2f} ({size} seeds): no predictor can be expected to "
-                f"have a larger ρ than about {ceiling:.2f}."
+                f"{share:.2f} ({size} seeds). So a predictor that was measured "
+                "on other images can hardly have a larger ρ than about "
+                f"{math.sqrt(share):.2f}."
             )
     for name, results in inherited.items():
         lines += [

@@ -28,8 +28,8 @@ def run(study: study_lib.Study, count: int) -> list[str]:
     Raises:
       InputError: A task cannot be done.
     """
-    study.claim("sample", subnets=count)
     subnets = study.draw(count)
+    study.claim("sample", subnets=count)
     results = study.tasks.results(
         [
             study.evaluation(member.workdir.root, subnets)
@@ -46,7 +46,7 @@ def run(study: study_lib.Study, count: int) -> list[str]:
     }
     costs = [[int(each) for each in study.costs(subnet)] for subnet in subnets]
     params = [each[0] for each in costs]
-    images = sum(each["images"][_SPLIT] for each in results[:size])
+    images = study.groups[0].images(results[:size], _SPLIT)
     lines = [
         *table.markdown(
             _SUMMARY, [*map(_summary, accuracies, accuracies.values())]

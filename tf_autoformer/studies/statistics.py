@@ -113,4 +113,6 @@ def reliability(seeds: Sequence[Sequence[float]]) -> float:
     if not pairs:
         return math.nan
     mean = float(np.mean(pairs))
+    if mean <= 0:
+        return 0.0
     return len(seeds) * mean / (1 + (len(seeds) - 1) * mean)

@@ -19,6 +19,8 @@ from tf_autoformer.studies import work
 from tf_autoformer.training import run_config
 
 Architecture = architecture_lib.Architecture
+# Failed draws in a row after which there seem to be no more subnets.
+_ATTEMPTS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +50,18 @@ class Study:
     def experiment(self) -> experiment_lib.Experiment:
         """The experiment of the first supernet."""
         return self.groups[0].experiment
+
+    def require_one_group(self) -> None:
+        """Checks that there are no supernets to compare with.
+
+        Raises:
+          InputError: There are.
+        """
+        for other in self.groups[1:]:
+            raise errors.InputError(
+                f"supernets has {self.groups[0].name} and {other.name}, which "
+                "were made in different ways; this study needs one kind"
+            )
 
     def claim(self, what: str, **options: Any) -> None:
         """Binds the folder to this study, or checks that it is the same.
@@ -104,7 +118,7 @@ class Study:
             cost.COSTS,
         )
         found = drawing.distinct(
-            constraint, count, random.Random(self.seed), known
+            constraint, count, random.Random(self.seed), known, _ATTEMPTS
         )
         if len(found) < count:
             raise errors.InputError(

@@ -13,6 +13,7 @@ from tf_autoformer.space import search_space
 from tf_autoformer.studies import tasks as tasks_lib
 
 Architecture = architecture_lib.Architecture
+_NAMED = 4  # Folders of a group that its name has in full.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +39,7 @@ class Group:
     """Supernets that were trained alike, with different seeds or data.
 
     Attributes:
-      name: The fields in which it differs from the first group, in words. That
-        of the first group is "supernet".
+      name: Names of the folders.
       members: Supernets of the group.
     """
 
@@ -50,6 +50,24 @@ class Group:
     def experiment(self) -> experiment_lib.Experiment:
         """The experiment of the first supernet."""
         return self.members[0].experiment
+
+    @property
+    def datasets(self) -> list[str]:
+        """The data set of each supernet."""
+        return [each.experiment.dataset for each in self.members]
+
+    def images(self, results: Sequence[tasks_lib.Result], split: str) -> int:
+        """The number of different images that some results rest on.
+
+        Args:
+          results: Result of `work.evaluate` for each member, in their order.
+          split: Split of the images.
+        """
+        sizes = {
+            name: result["images"][split]
+            for name, result in zip(self.datasets, results, strict=True)
+        }
+        return sum(sizes.values())
 
 
 def read(folders: Sequence[str]) -> list[Group]:
@@ -63,7 +81,7 @@ def read(folders: Sequence[str]) -> list[Group]:
 
     Raises:
       InputError: A folder holds no trained supernet, one is given twice, the
-        search spaces differ, or groups have different numbers of supernets.
+        search spaces differ, or the groups have not the same data sets.
     """
     from tf_autoformer.experiment import weights
 
@@ -74,45 +92,34 @@ def read(folders: Sequence[str]) -> list[Group]:
         found.append(
             Supernet(workdir, weights.latest_step(workdir.checkpoints))
         )
-    if not found:
-        raise errors.InputError(
-            "supernets is not given; it must be the working folder of a "
-            "supernet, or of several that are separated by commas"
-        )
     places = [each.workdir.root.resolve() for each in found]
     for number, place in enumerate(places):
         if place in places[:number]:
             raise errors.InputError(
                 f"supernets has {folders[number]} twice; each must be another"
             )
-    _require_same_space(found)
     kinds: dict[str, list[Supernet]] = {}
     for each in found:
+        _require_space(each, found[0])
         kinds.setdefault(repr(_kind(each)), []).append(each)
-    groups = list(kinds.values())
-    for members in groups[1:]:
-        if len(members) != len(groups[0]):
+    groups = [Group(_name(each), tuple(each)) for each in kinds.values()]
+    for group in groups[1:]:
+        if group.datasets != groups[0].datasets:
             raise errors.InputError(
-                f"supernets has {len(groups[0])} like {folders[0]} and "
-                f"{len(members)} like {members[0].workdir.root}; their numbers "
-                "must be equal"
+                f"supernets has {group.name} with the data "
+                f"{', '.join(group.datasets)}; they must be those of "
+                f"{groups[0].name}, {', '.join(groups[0].datasets)}"
             )
-    first = _kind(groups[0][0])
-    return [
-        Group(_name(_kind(members[0]), first), tuple(members))
-        for members in groups
-    ]
+    return groups
 
 
-def _require_same_space(found: Sequence[Supernet]) -> None:
-    first = found[0].experiment.space
-    for each in found[1:]:
-        if each.experiment.space != first:
-            raise errors.InputError(
-                f"supernets has {each.workdir.root} with the search space "
-                f"{each.experiment.space.describe()}; it must be that of "
-                f"{found[0].workdir.root}, {first.describe()}"
-            )
+def _require_space(supernet: Supernet, first: Supernet) -> None:
+    if supernet.experiment.space != first.experiment.space:
+        raise errors.InputError(
+            f"supernets has {supernet.workdir.root} with the search space "
+            f"{supernet.experiment.space.describe()}; it must be that of "
+            f"{first.workdir.root}, {first.experiment.space.describe()}"
+        )
 
 
 def _kind(supernet: Supernet) -> dict[str, Any]:
@@ -124,19 +131,15 @@ def _kind(supernet: Supernet) -> dict[str, Any]:
     del values["dataset"]
     if values["training"] is not None:
         del values["training"]["seed"]
-    return {**dict(workdir_lib.flat(values)), "imported": supernet.step == 0}
+    return {**values, "imported": supernet.step == 0}
 
 
-def _name(kind: dict[str, Any], first: dict[str, Any]) -> str:
-    """What tells a kind from the first one."""
-    return (
-        ", ".join(
-            f"{name.rpartition('.')[2]} {kind[name]}"
-            for name in kind
-            if kind[name] != first.get(name)
-        )
-        or "supernet"
-    )
+def _name(members: Sequence[Supernet]) -> str:
+    """The folders of a group, without those in the middle."""
+    names = [each.workdir.root.name for each in members]
+    if len(names) > _NAMED:
+        names = [names[0], "…", names[-1]]
+    return ", ".join(names)
 
 
 def trainable(

@@ -5,15 +5,14 @@ import dataclasses
 import datetime
 import logging
 import multiprocessing
-import os
 import pathlib
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from typing import Any
 
 from tf_autoformer import errors, files, interruption, progress
+from tf_autoformer.studies import process
 
 _LOGGER = logging.getLogger(__name__)
 Result = Mapping[str, Any]
@@ -95,39 +94,43 @@ class Tasks:
 
     def _run(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result]]:
         """Tasks with their results, as they come."""
-        if not tasks:
-            return
-        if self._jobs == 1:
+        if self._jobs == 1 or len(tasks) < 2:
             for task in tasks:
                 yield task, task.function(*task.arguments)
             return
         # Not forked, as TensorFlow has threads.
         context = multiprocessing.get_context("spawn")
-        numbers = context.SimpleQueue()
+        numbers, stop = context.SimpleQueue(), context.Event()
         for number in range(self._jobs):
             numbers.put(number)
-        pool = futures.ProcessPoolExecutor(
+        with futures.ProcessPoolExecutor(
             self._jobs,
             context,
-            _begin,
-            (numbers, self._jobs, self._compiling),
-        )
-        try:
-            running = {
-                pool.submit(task.function, *task.arguments): task
-                for task in tasks
-            }
-            for future in futures.as_completed(running):
-                yield running[future], future.result()
-        except futures.process.BrokenProcessPool as error:
-            raise errors.InputError(
-                "a process of the study was killed; perhaps memory is too "
-                "small for so many jobs"
-            ) from error
-        finally:  # What still runs ends at its next step, with a checkpoint.
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()
+            process.begin,
+            (numbers, self._jobs, stop, self._compiling),
+        ) as pool:
+            waiting, running = list(reversed(tasks)), {}
+            try:
+                while waiting or running:
+                    # No more, as what is handed over cannot be called back.
+                    while waiting and len(running) < self._jobs:
+                        task = waiting.pop()
+                        running[pool.submit(process.call, task)] = task
+                    done, _ = futures.wait(
+                        running, return_when=futures.FIRST_COMPLETED
+                    )
+                    for future in done:
+                        yield running.pop(future), future.result()
+            except futures.process.BrokenProcessPool as error:
+                raise errors.InputError(
+                    "a process of the study was killed; perhaps memory is too "
+                    "small for so many jobs"
+                ) from error
+            finally:  # A training ends after its step, with a checkpoint.
+                stop.set()
+                if running:
+                    for each in multiprocessing.active_children():
+                        each.terminate()
 
     def _append(self, task: Task, result: Result) -> None:
         self._known[task.name] = result
@@ -145,17 +148,3 @@ def _read(path: pathlib.Path) -> Iterator[tuple[str, Result]]:
             raise errors.InputError(
                 f"{path}, line {number} is damaged: {error!r}"
             ) from error
-
-
-def _begin(numbers: Any, jobs: int, compiling: tuple[str, str, bool]) -> None:
-    """Begins a process with its share of the cores."""
-    # Ctrl-C reaches the first process, which ends this one by SIGTERM.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "sched_setaffinity"):
-        mine = sorted(os.sched_getaffinity(0))[numbers.get() :: jobs]
-        if mine:  # There may be more jobs than cores.
-            os.sched_setaffinity(0, mine)
-    from tf_autoformer.supernet import compilation, parallel
-
-    compilation.use(*compiling)
-    parallel.use_cores()

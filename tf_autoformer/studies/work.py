@@ -97,7 +97,7 @@ def search(
 
     Args:
       root: Working folder of the supernet.
-      name: Name of the search.
+      name: Name of the search, which may be there already.
       config: Parameters of the search.
       ranges: Allowed range of each bounded cost, by its name. Latency may be
         among them.
@@ -107,7 +107,7 @@ def search(
     Returns:
       "architecture": the subnet found. "candidates": the number of evaluated
       subnets. "latency_ms": the predicted latency. "seconds": time of the
-      search.
+      search, or None if a part of it was done before.
 
     Raises:
       InputError: See `session.Search`.
@@ -119,6 +119,7 @@ def search(
         bound.read(latency, experiment.model, experiment.space, ranges)
     )
     further = [cost] if cost.name in ranges else []
+    is_new = not workdir.search(name).candidates.exists()
     search = session.Search(
         workdir,
         name,
@@ -136,5 +137,5 @@ def search(
         "architecture": found.to_dict(),
         "candidates": count,
         "latency_ms": cost.measure(experiment.model, found),
-        "seconds": time.monotonic() - start,
+        "seconds": time.monotonic() - start if is_new else None,
     }

@@ -202,11 +202,13 @@ class Trainer:
             self.state.average.start()
         self._summaries.begin(start + 1)
         self._summaries.hparams(self.experiment)
-        _LOGGER.info("search space: %s", space.describe())
+        subnet = self.experiment.architecture
+        if subnet is None:
+            _LOGGER.info("search space: %s", space.describe())
         _LOGGER.info(
             "parameters: %s to %s",
-            f"{cost.params(model, space.smallest):,}",
-            f"{cost.params(model, space.largest):,}",
+            f"{cost.params(model, subnet or space.smallest):,}",
+            f"{cost.params(model, subnet or space.largest):,}",
         )
         _LOGGER.info(
             "%s at step %d of %d, replicas: %d",
@@ -244,6 +246,8 @@ class Trainer:
         if not self.state.supernet.compiled:
             return
         subnets = parts.samples(self.experiment.space)
+        if self.experiment.architecture is not None:
+            subnets = [self.experiment.architecture]
         _LOGGER.info(
             "XLA compiles the parts of the network in %d sizes",
             len(set().union(*map(parts.sizes, subnets))),
