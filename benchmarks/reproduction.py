@@ -129,7 +129,7 @@ def _steps(options: Options) -> list[Step]:
     return [
         *(Step(f"fold_{n}", 1, supernet("fold_", n)) for n in _FOLDS),
         *(
-            Step(f"long_{n}", 3, supernet("long_", n, "--epochs=300"))
+            Step(f"long_{n}", 2, supernet("long_", n, "--epochs=180"))
             for n in _FOLDS
         ),
         *(Step(f"planted_{n}", 0.5, fold=n) for n in _FOLDS),

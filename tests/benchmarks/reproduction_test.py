@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import pathlib
+import signal
 import subprocess
 from unittest import mock
 
@@ -12,7 +13,7 @@ from absl.testing import absltest
 
 from benchmarks import reproduction
 from tests.helpers import options, tiny
-from tf_autoformer import errors
+from tf_autoformer import errors, interruption
 from tf_autoformer.experiment import workdir as workdir_lib
 
 
@@ -24,20 +25,27 @@ class ReproductionTest(absltest.TestCase):
             output=self.root / "out", docs=self.root / "docs", jobs=3
         )
 
-    def run_main(self, **run):
-        """The commands that were run."""
+    def run_main(self, wait=lambda command: 0):
+        """The commands that were run, whose exit codes are what `wait` says."""
+
+        def start(command, **_):
+            started = mock.MagicMock()
+            started.__enter__.return_value.wait.side_effect = lambda: wait(
+                command
+            )
+            return started
+
         with (
             mock.patch.object(reproduction, "plant") as self.planted,
-            mock.patch.object(subprocess, "run", **run) as started,
+            mock.patch.object(
+                subprocess, "Popen", side_effect=start
+            ) as self.started,
         ):
             reproduction.main(self.options)
-        return [call.args[0] for call in started.call_args_list]
+        return [call.args[0] for call in self.started.call_args_list]
 
     def test_every_command_is_one_that_its_binary_takes(self):
-        for _, module, *flags in [
-            command[1:]
-            for command in self.run_main(return_value=mock.Mock(returncode=0))
-        ]:
+        for _, module, *flags in [command[1:] for command in self.run_main()]:
             binary = importlib.import_module(module)
             with self.subTest(flags):
                 found = options.parse(binary.Options, *flags)
@@ -47,7 +55,7 @@ class ReproductionTest(absltest.TestCase):
                     self.assertEqual(found.jobs, 3)
 
     def test_a_supernet_of_each_fold_has_a_seed_of_its_own(self):
-        commands = self.run_main(return_value=mock.Mock(returncode=0))
+        commands = self.run_main()
 
         trained = [c for c in commands if c[2].endswith(".train")]
         self.assertLen(trained, 6)
@@ -57,14 +65,10 @@ class ReproductionTest(absltest.TestCase):
             self.assertIn(f"--seed={fold}", command)
 
     def test_it_continues_behind_the_last_step_that_succeeded(self):
-        def second_fails(command, **_):
-            failed = "--dataset=digits_folds/2" in command
-            return mock.Mock(returncode=int(failed))
-
         with self.assertRaisesRegex(errors.InputError, "step fold_2 has fail"):
-            self.run_main(side_effect=second_fails)
+            self.run_main(lambda command: "--dataset=digits_folds/2" in command)
 
-        commands = self.run_main(return_value=mock.Mock(returncode=0))
+        commands = self.run_main()
 
         self.assertIn("--dataset=digits_folds/2", commands[0])
         self.assertEqual(
@@ -73,13 +77,27 @@ class ReproductionTest(absltest.TestCase):
         )
         self.assertEqual(self.run_main(), [])
 
+    def test_an_interruption_waits_for_the_step_to_save(self):
+        waits = iter([interruption.Interrupted(signal.SIGTERM), 0])
+
+        def wait(_):
+            if isinstance(found := next(waits), BaseException):
+                raise found
+            return found
+
+        with self.assertRaises(interruption.Interrupted):
+            self.run_main(wait)
+
+        self.assertIsNone(next(waits, None))
+        self.assertFalse((self.root / "out" / "done" / "fold_1").exists())
+
     def test_tables_and_pictures_are_copied(self):
         made = self.root / "out" / "ranking"
         made.mkdir(parents=True)
         for name in ("ranking.md", "ranking.png", "results.jsonl"):
             (made / name).touch()
 
-        self.run_main(return_value=mock.Mock(returncode=0))
+        self.run_main()
 
         self.assertCountEqual(
             [path.name for path in (self.root / "docs").iterdir()],

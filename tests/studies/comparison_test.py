@@ -6,7 +6,7 @@ import tempfile
 
 from absl.testing import absltest
 
-from tests.helpers import tiny
+from tests.helpers import latencies, tiny
 from tests.studies import fakes
 from tf_autoformer import errors
 from tf_autoformer.space import constraint, cost
@@ -46,6 +46,7 @@ class ComparisonTest(absltest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.root = pathlib.Path(folder.name)
         cls.study = fakes.make(cls.root, answer, **BUDGET)
+        latencies.write(cls.root / "latency.jsonl")
         cls.lines = comparison.run(cls.study, cls.root / "latency.jsonl")
         cls.tasks = {each.name: each for each in cls.study.tasks.done}
 
@@ -103,7 +104,7 @@ class ComparisonTest(absltest.TestCase):
     def test_every_subnet_is_trained_from_scratch_by_the_labels(self):
         for system, (subnet, _) in FOUND.items():
             _, experiment, subnets, *_ = self.arguments(
-                f"{system}_2", work.train
+                f"retrained_{system}_2", work.train
             )
             self.assertEqual(experiment.architecture, subnet)
             self.assertEqual(subnets, (subnet,))

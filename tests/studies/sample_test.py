@@ -34,7 +34,7 @@ class SampleTest(absltest.TestCase):
             lines[2],
             "| supernet | 70.00% | 72.00% | 72.00% | 74.00% | 1.41% | 40.0% |",
         )
-        self.assertIn("5 random subnets, each on 2,000 validation", lines[4])
+        self.assertIn("5 random subnets, each on 1,000 validation", lines[4])
         rows = [*csv.DictReader((study.folder / "sample.csv").open())]
         self.assertEqual([float(row["supernet"]) for row in rows][0], 0.7)
         values = json.loads((study.folder / "sample.json").read_text())
