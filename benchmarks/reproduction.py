@@ -120,7 +120,7 @@ def _steps(options: Options) -> list[Step]:
 
     def supernet(kind: str, fold: int, *flags: str) -> tuple[str, ...]:
         return (
-            *("train", "--flagfile=flags/digits/study.flags"),
+            *("train", "--flagfile=flags/digits_narrow/supernet.flags"),
             *(f"--dataset=digits_folds/{fold}", f"--seed={fold}"),
             *(f"--workdir={output / kind}{fold}", *flags),
         )

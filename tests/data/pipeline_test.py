@@ -22,6 +22,7 @@ from tf_autoformer.data.augmentation import (
     augmentation_config,
     cropping,
 )
+from tf_autoformer.supernet import cores
 
 SIZE = (8, 8)
 COUNT = 50
@@ -73,6 +74,9 @@ class TrainingTest(parameterized.TestCase):
     def _read_little_ahead(self):
         """Nothing is made in parallel, or more than an element too early."""
         self.enter_context(mock.patch.object(tf.data, "AUTOTUNE", 1))
+        self.enter_context(
+            mock.patch.object(cores, "available", return_value=1)
+        )
 
     def _count_decoded(self) -> list[bytes]:
         """What is decoded from now on."""
@@ -252,7 +256,9 @@ class TrainingTest(parameterized.TestCase):
 
     @parameterized.parameters(True, False)
     def test_a_slow_image_is_waited_for_if_deterministic(self, deterministic):
-        self.enter_context(mock.patch.object(tf.data, "AUTOTUNE", 4))
+        self.enter_context(
+            mock.patch.object(cores, "available", return_value=4)
+        )
         decode = cropping.decode
         slow = _labels(_take(self._training(CROPPED, 20), 1))[0]
 

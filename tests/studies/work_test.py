@@ -16,6 +16,7 @@ from tf_autoformer.supernet import subnet as subnet_lib
 from tf_autoformer.training import run_config
 
 devices.leave_out_grappler()
+RUN = run_config.RunConfig(strategy="one_device")
 SUBNET = architecture.Architecture(8, 2, (1, 2), (1.0, 0.5))
 
 
@@ -34,9 +35,7 @@ class WorkTest(tiny.WorkdirTest):
         alone = supernets.alone(experiment, SUBNET)
         root = pathlib.Path(self.root) / "alone"
 
-        found = work.train(
-            root, alone, [SUBNET], self.data_dir, run_config.RunConfig()
-        )
+        found = work.train(root, alone, [SUBNET], self.data_dir, RUN)
 
         workdir = workdir_lib.Workdir(root)
         self.assertEqual(workdir.experiment.architecture, SUBNET)
@@ -51,9 +50,7 @@ class WorkTest(tiny.WorkdirTest):
             self.assertAlmostEqual(found["right"][split][0] / images, accuracy)
         self.assertGreater(found["seconds"], 0)
         # The same task again finds the same, without a training.
-        again = work.train(
-            root, alone, [SUBNET], self.data_dir, run_config.RunConfig()
-        )
+        again = work.train(root, alone, [SUBNET], self.data_dir, RUN)
         self.assertEqual(again["right"], found["right"])
 
     def test_a_search_under_predicted_latency(self):

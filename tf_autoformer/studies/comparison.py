@@ -32,8 +32,8 @@ class System(NamedTuple):
       method: Method that trains its supernet. See `experiment.methods`.
       search: Rule by which it searches.
       by_latency: Whether its budget is latency, not parameters or MACs.
-      paper: What the paper reports of it in the small space: accuracies
-        inherited and retrained, parameters, FLOPs and GPU days.
+      paper: The paper's figures of it in the small space: accuracies inherited
+        and retrained, parameters, FLOPs and GPU days.
     """
 
     method: str
