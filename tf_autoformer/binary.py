@@ -85,10 +85,11 @@ def _show_progress() -> None:
     """Logs this package's progress, and the libraries' warnings only."""
     handler = progress.LogHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%X"))
-    logger = logging.getLogger("tf_autoformer")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    for name in ("tf_autoformer", "__main__"):  # A benchmark is __main__.
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
     absl_logging.set_verbosity(absl_logging.WARNING)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
