@@ -73,6 +73,13 @@ class SupernetsTest(absltest.TestCase):
 
         self.assertEqual(group.name, "s0, …, s5")
 
+    def test_groups_of_equal_folder_names_are_named_by_their_paths(self):
+        folders = [self.folder("x/a"), self.folder("y/a", step=0)]
+
+        groups = supernets.read(folders)
+
+        self.assertEqual([each.name for each in groups], folders)
+
     def test_images_of_one_split_count_once(self):
         results = [{"images": {"test": number}} for number in (10, 10, 40)]
         group, *_ = supernets.read(

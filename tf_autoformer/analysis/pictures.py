@@ -136,8 +136,8 @@ def progress(ranking: Sequence[selection.Candidate]) -> figure.Figure:
 
 
 # Okabe and Ito's, which color-blind people tell apart, and shapes besides.
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
-_OPERATOR_MARKERS = "osD^v"
+COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+MARKERS = "osD^vP"
 
 
 def operators(
@@ -172,7 +172,7 @@ def operators(
         above.plot(
             numbers,
             [np.nan if each is None else each.mean for each in found],
-            marker=_OPERATOR_MARKERS[index % len(_OPERATOR_MARKERS)],
+            marker=MARKERS[index % len(MARKERS)],
             color=color,
             label=name,
         )

@@ -59,13 +59,14 @@ def run(study: study_lib.Study, count: int) -> list[str]:
     ]
     study.claim("ablation", subnets=count)
     results = study.tasks.results(tasks)
-    size = len(members)
     figures = {
         option: [
             statistics_lib.mean(supernets.pooled([each], _SPLIT))
-            for each in results[size * number : size * (number + 1)]
+            for each in found
         ]
-        for number, option in enumerate(options)
+        for option, found in zip(
+            options, study.by_supernet(results), strict=True
+        )
     }
     rows = [
         [*option, statistics_lib.mean(found), *found]
@@ -77,7 +78,7 @@ def run(study: study_lib.Study, count: int) -> list[str]:
         table.Column("mean", "mean", ".2%"),
         *(
             table.Column(f"seed {number}", f"seed_{number}", ".2%")
-            for number in range(1, size + 1)
+            for number in range(1, len(members) + 1)
         ),
     )
     effects = _effects(figures)

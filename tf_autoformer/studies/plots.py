@@ -11,9 +11,7 @@ from tf_autoformer import files
 from tf_autoformer.analysis import pictures
 from tf_autoformer.studies import statistics
 
-# Okabe and Ito's, which color-blind people tell apart, and shapes besides.
-COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-MARKERS = "osD^vP"
+COLORS, MARKERS = pictures.COLORS, pictures.MARKERS
 _PANELS = 3  # In a row.
 
 

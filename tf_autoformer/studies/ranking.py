@@ -78,15 +78,14 @@ def run(study: study_lib.Study, count: int) -> list[str]:
     ]
     study.claim("ranking", subnets=count)
     results = study.tasks.results([*tasks, *scratch_tasks])
-    size = len(members)
-    inherited = {
-        group.name: results[size * number : size * (number + 1)]
-        for number, group in enumerate(study.groups)
-    }
-    scratch = results[len(tasks) :]
-    by_subnet = [
-        scratch[size * place : size * (place + 1)] for place in range(count)
-    ]
+    inherited = dict(
+        zip(
+            [group.name for group in study.groups],
+            study.by_supernet(results[: len(tasks)]),
+            strict=True,
+        )
+    )
+    by_subnet = study.by_supernet(results[len(tasks) :])
     return _write(study, subnets, inherited, by_subnet)
 
 

@@ -37,16 +37,14 @@ def run(study: study_lib.Study, count: int) -> list[str]:
             for member in group.members
         ]
     )
-    size = len(study.groups[0].members)
+    by_group = study.by_supernet(results)
     accuracies = {
-        group.name: supernets.pooled(
-            results[size * number : size * (number + 1)], _SPLIT
-        )
-        for number, group in enumerate(study.groups)
+        group.name: supernets.pooled(found, _SPLIT)
+        for group, found in zip(study.groups, by_group, strict=True)
     }
     costs = [[int(each) for each in study.costs(subnet)] for subnet in subnets]
     params = [each[0] for each in costs]
-    images = study.groups[0].images(results[:size], _SPLIT)
+    images = study.groups[0].images(by_group[0], _SPLIT)
     lines = [
         *table.markdown(
             _SUMMARY, [*map(_summary, accuracies, accuracies.values())]

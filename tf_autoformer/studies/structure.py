@@ -5,8 +5,6 @@ and deep blocks the opposite. The study asks whether the best candidates of
 searches are like this.
 """
 
-import csv
-import io
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +15,7 @@ from tf_autoformer.evolution import candidates, selection
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
 from tf_autoformer.studies import depth_trend, structure_picture
+from tf_autoformer.studies import table as table_lib
 
 Architecture = architecture_lib.Architecture
 
@@ -99,7 +98,12 @@ def run(
             ],
         },
     )
-    files.write_text(output / "structure.csv", _csv(map(_record, trends)))
+    records = [_record(each) for each in trends]
+    table_lib.write_csv(
+        output / "structure.csv",
+        list(records[0]),
+        [list(each.values()) for each in records],
+    )
     table = _table(trends, sizes)
     files.write_text(
         output / "structure.md",
@@ -204,16 +208,6 @@ def _curves(trend: depth_trend.Trend) -> dict[str, Any]:
 def _rounded(value: float) -> float:
     """A number without the digits that differ between processors."""
     return float(f"{value:.6g}")
-
-
-def _csv(records: Iterable[Mapping[str, Any]]) -> str:
-    """Records as a table with a header."""
-    first, *others = records
-    text = io.StringIO()
-    writer = csv.DictWriter(text, first, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([first, *others])
-    return text.getvalue()
 
 
 def _table(

@@ -127,6 +127,20 @@ class Study:
             )
         return found
 
+    def by_supernet(
+        self, results: Sequence[tasks_lib.Result]
+    ) -> list[Sequence[tasks_lib.Result]]:
+        """Results in parts that have one for each supernet of a group.
+
+        Args:
+          results: Results of tasks whose supernets change fastest.
+        """
+        size = len(self.groups[0].members)
+        return [
+            results[start : start + size]
+            for start in range(0, len(results), size)
+        ]
+
     def costs(self, subnet: Architecture) -> list[float]:
         """Parameters and MACs of a subnet."""
         model = self.experiment.model

@@ -39,7 +39,7 @@ class Group:
     """Supernets that were trained alike, with different seeds or data.
 
     Attributes:
-      name: Names of the folders.
+      name: Names of the folders, different for each group.
       members: Supernets of the group.
     """
 
@@ -102,7 +102,7 @@ def read(folders: Sequence[str]) -> list[Group]:
     for each in found:
         _require_space(each, found[0])
         kinds.setdefault(repr(_kind(each)), []).append(each)
-    groups = [Group(_name(each), tuple(each)) for each in kinds.values()]
+    groups = _named([*kinds.values()])
     for group in groups[1:]:
         if group.datasets != groups[0].datasets:
             raise errors.InputError(
@@ -134,9 +134,23 @@ def _kind(supernet: Supernet) -> dict[str, Any]:
     return {**values, "imported": supernet.step == 0}
 
 
-def _name(members: Sequence[Supernet]) -> str:
-    """The folders of a group, without those in the middle."""
-    names = [each.workdir.root.name for each in members]
+def _named(groups: Sequence[Sequence[Supernet]]) -> list[Group]:
+    """The groups by the names of their folders, or by paths if these clash."""
+    names = [[each.workdir.root.name for each in group] for group in groups]
+    texts = [_listed(each) for each in names]
+    if len(set(texts)) < len(texts):
+        texts = [
+            _listed([str(each.workdir.root) for each in group])
+            for group in groups
+        ]
+    return [
+        Group(text, tuple(group))
+        for text, group in zip(texts, groups, strict=True)
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The names, without those in the middle if there are many."""
     if len(names) > _NAMED:
         names = [names[0], "…", names[-1]]
     return ", ".join(names)

@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tf_autoformer import files
@@ -68,11 +68,22 @@ def write(
       InputError: The folder cannot be written or the disk is full.
     """
     names = [each.name for each in columns]
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    files.write_text(folder / f"{name}.md", "\n".join(lines) + "\n")
+    write_csv(folder / f"{name}.csv", names, rows)
+    files.write_json(folder / f"{name}.json", {**more, "rows": records})
+
+
+def write_csv(
+    path: pathlib.Path, names: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Writes rows of values below the names of their columns.
+
+    Raises:
+      InputError: The folder cannot be written or the disk is full.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
     writer.writerows(rows)
-    records = [dict(zip(names, row, strict=True)) for row in rows]
-    files.write_text(folder / f"{name}.md", "\n".join(lines) + "\n")
-    files.write_text(folder / f"{name}.csv", text.getvalue())
-    files.write_json(folder / f"{name}.json", {**more, "rows": records})
+    files.write_text(path, text.getvalue())
