@@ -12,12 +12,11 @@ import dataclasses
 import logging
 import pathlib
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from benchmarks import table
+from benchmarks import commands, table
 from tf_autoformer import binary, errors, progress, rules
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.space import architecture as architecture_lib
@@ -119,7 +118,7 @@ def _train(
     ]
     if options.data_dir is not None:
         command.append(f"--data_dir={options.data_dir}")
-    if subprocess.run(command, check=False).returncode:
+    if commands.run(command):
         raise errors.InputError(f"a training failed: {' '.join(command)}")
 
 

@@ -12,12 +12,11 @@ import logging
 import os
 import pathlib
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from typing import NamedTuple
 
+from benchmarks import commands
 from tf_autoformer import binary, errors, files, rules
 from tf_autoformer.experiment import workdir as workdir_lib
 from tf_autoformer.supernet import cores
@@ -181,16 +180,7 @@ def _run(options: Options, step: Step) -> None:
     print(" ".join(command[1:]), flush=True)
     # Preparing oneDNN's primitives takes longer than they save here.
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
-    with subprocess.Popen(command, env=environment) as process:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt as error:
-            # A terminal has sent Ctrl-C to the command as well.
-            if getattr(error, "signal", None) == signal.SIGTERM:
-                process.terminate()
-            process.wait()
-            raise
-    if code:
+    if commands.run(command, environment):
         raise errors.InputError(
             f"step {step.name} has failed; the same command continues with it"
         )

@@ -3,12 +3,11 @@
 import contextlib
 import io
 import pathlib
-import subprocess
 from unittest import mock
 
 from absl.testing import absltest
 
-from benchmarks import finetuning
+from benchmarks import commands, finetuning
 from tests.helpers import tiny
 from tf_autoformer import files
 
@@ -27,9 +26,7 @@ class FinetuningTest(absltest.TestCase):
             mock.patch.object(
                 finetuning, "_accuracies", lambda *_: next(accuracies)
             ),
-            mock.patch.object(
-                subprocess, "run", return_value=mock.Mock(returncode=0)
-            ) as run,
+            mock.patch.object(commands, "run", return_value=0) as run,
             contextlib.redirect_stdout(out),
         ):
             finetuning.main(
@@ -49,11 +46,11 @@ class FinetuningTest(absltest.TestCase):
                 "| mean | 10.00%, 20.00% | 12.00%, 24.00% | 13.00%, 26.00% |",
             ],
         )
-        commands = [call.args[0] for call in run.call_args_list]
-        self.assertLen(commands, 4)
-        self.assertIn("--flagfile=flags/digits/retrain.flags", commands[3])
-        self.assertIn("--seed=1", commands[3])
-        self.assertIn(f"--workdir={folder}/out/retrained_1", commands[3])
+        started = [call.args[0] for call in run.call_args_list]
+        self.assertLen(started, 4)
+        self.assertIn("--flagfile=flags/digits/retrain.flags", started[3])
+        self.assertIn("--seed=1", started[3])
+        self.assertIn(f"--workdir={folder}/out/retrained_1", started[3])
 
 
 if __name__ == "__main__":
